@@ -1,0 +1,54 @@
+"""What the sync engine needs of a phone: list a folder, read a file, hash a file.
+
+Paths on a phone are bytes; here they are ``str`` as :func:`os.fsdecode` makes them, with
+surrogates for what is not UTF-8. Show them only through :func:`agent.text.shown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder on a phone where recordings appear.
+
+    ``atomic`` says that what writes there renames a finished file into place, so that a file
+    that can be seen is whole; anywhere else a file has to be seen unchanged twice. ``root``
+    says that only root can enter the folder.
+    """
+
+    name: str
+    path: str
+    root: bool = False
+    atomic: bool = False
+    recorder: str | None = None
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A regular file as one scan saw it: absolute path, size in bytes, mtime in nanoseconds."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int = 0
+
+
+class PhoneFiles(Protocol):
+    """The sight of a phone that sync works with. Every call may raise a PhoneError."""
+
+    @property
+    def serial(self) -> str:
+        """The phone's serial number, which is what the phone is known by."""
+
+    def scan(self, source: Source) -> list[RemoteFile]:
+        """All regular files below a source's folder; an absent folder is an empty one."""
+
+    def read(self, path: str, *, root: bool, offset: int = 0) -> Iterator[bytes]:
+        """The file's bytes from an offset on, in chunks; FileGoneError if it is not there."""
+
+    def sha256(self, path: str, *, root: bool) -> str:
+        """The SHA-256, in hexadecimal, that the phone itself computes of the file."""

@@ -1,0 +1,23 @@
+"""Showing text from a phone safely: names, contacts and numbers are hostile until shown here."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+
+
+def shown(text: str) -> str:
+    r"""``text`` fit for a terminal: controls, bidi marks and stray bytes become ``\x1b``-like escapes.
+
+    >>> shown("a\x1b[31mb\n")
+    'a\\x1b[31mb\\n'
+    """
+    return "".join(_escape(ch) if unicodedata.category(ch) in _HIDDEN else ch for ch in text)
+
+
+def _escape(ch: str) -> str:
+    code = ord(ch)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as os.fsdecode keeps it
+        return f"\\x{code - 0xDC00:02x}"
+    return ch.encode("unicode_escape", "surrogatepass").decode("ascii")
