@@ -1,0 +1,1 @@
+"""Streams to a phone: the ADB wire, shell commands and file transfer over it."""

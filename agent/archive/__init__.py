@@ -1,0 +1,1 @@
+"""The archive on the desktop: files, index, search, custody log."""

@@ -1,0 +1,1 @@
+"""Decode, measure, draw and play sound."""

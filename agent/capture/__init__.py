@@ -1,0 +1,1 @@
+"""Turning call-audio capture on and off: routes, the undo journal, consent."""

@@ -1,0 +1,1 @@
+"""The offhook command: parse, call, print."""

@@ -1,0 +1,1 @@
+"""Spot, settle, pull, verify: how a recording reaches the archive."""

@@ -1,0 +1,78 @@
+"""The writer's lock: one process at a time files recordings into an archive."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+from agent.errors import BusyError
+
+
+class WriterLock:
+    """An exclusive ``flock`` on a file that says who holds it.
+
+    The kernel lets go of it when the holder dies, so there is no stale lock to break.
+    """
+
+    def __init__(self, path: Path, purpose: str) -> None:
+        self.path = path
+        self.purpose = purpose
+        self._fd: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock now."""
+        return self._fd is not None
+
+    def acquire(self) -> None:
+        """Take the lock at once, or raise BusyError saying who has it."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = _read_holder(fd)
+            os.close(fd)
+            raise BusyError(
+                f"Another Offhook works on this archive: {holder}.",
+                hint="Stop it, or wait until it has finished.",
+            ) from error
+        self._fd = fd
+        said = {"pid": os.getpid(), "purpose": self.purpose, "since": int(time.time())}
+        # Only a courtesy to whoever finds the lock taken: a full disk must not stop us here.
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, json.dumps(said).encode(), 0)
+
+    def release(self) -> None:
+        """Let go of the lock, if it is held."""
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> WriterLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _read_holder(fd: int) -> str:
+    try:
+        said = json.loads(os.pread(fd, 4096, 0))
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(int(said["since"])))
+        return f"process {int(said['pid'])} ({str(said['purpose'])[:40]!r}, since {since})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "its process does not say which it is"
