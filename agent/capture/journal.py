@@ -1,0 +1,74 @@
+"""The undo journal on this computer: what is about to be changed on a phone, before it is.
+
+One small JSON file a phone, in ``home/phones/``. It is there from before the first change until
+the phone was seen to be as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.errors import ConfigError
+
+
+@dataclass
+class Journal:
+    """What Offhook did to one phone. ``controls`` are the values from before, by name."""
+
+    serial: str
+    enabled_at: str
+    version: str
+    card: int
+    controls: dict[str, str]
+    plan: dict[str, Any]
+    consent: dict[str, str]
+    changes: list[str] = field(default_factory=list)
+
+
+def _path(home: Path, serial: str) -> Path:
+    return home / "phones" / (re.sub(r"[^A-Za-z0-9._-]", "_", serial)[:100] + ".json")
+
+
+def write_journal(home: Path, journal: Journal) -> None:
+    """Keep the journal, on the disk before this returns."""
+    path = _path(home, journal.serial)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    with new.open("w", encoding="utf-8", opener=_private) as file:
+        json.dump(asdict(journal), file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_journal(home: Path, serial: str) -> Journal | None:
+    """The journal of a phone on which something was changed, else None."""
+    path = _path(home, serial)
+    try:
+        return Journal(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"can't read {path}: {error}",
+            hint="Without it, `offhook disable` can't compare; move it away to go on without.",
+        ) from error
+
+
+def end_journal(home: Path, serial: str) -> None:
+    """The phone is as it was."""
+    _path(home, serial).unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,134 @@
+"""What every command shares: the home, the archive, the phone meant, and how to print."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from agent.archive.archive import Archive
+from agent.config import Config, load_config
+from agent.errors import NoPhoneError, OffhookError, UsageError
+from agent.phone.phone import Phone, open_phone
+from agent.text import shown
+
+
+@dataclass
+class App:
+    """A run of ``offhook``: what its global options say."""
+
+    home: Path
+    json: bool = False
+    console: Console = field(default_factory=lambda: Console(highlight=False, emoji=False))
+    errors: Console = field(
+        default_factory=lambda: Console(stderr=True, highlight=False, emoji=False)
+    )
+    _config: Config | None = None
+
+    @property
+    def config(self) -> Config:
+        """``offhook.toml``, read when first needed."""
+        if self._config is None:
+            self._config = load_config(self.home)
+        return self._config
+
+    def archive(self) -> Archive:
+        """The archive, to be used as a context manager."""
+        return Archive(self.home)
+
+    def print_json(self, value: Any) -> None:
+        """One JSON document on standard output."""
+        click.echo(jsonlib.dumps(value, ensure_ascii=False, indent=2))
+
+    def note(self, text: str) -> None:
+        """A line for the person, never mixed into ``--json``."""
+        (self.errors if self.json else self.console).print(text, markup=False, soft_wrap=True)
+
+    def addresses(self) -> dict[str, str]:
+        """Every phone known here: alias or serial → address."""
+        known: dict[str, str] = {}
+        if (self.home / "offhook.db").exists():
+            with self.archive() as archive:
+                for row in archive.phones():
+                    if row.address:
+                        known[row.alias or row.serial] = row.address
+                        known[row.serial] = row.address
+        known.update({phone.alias: phone.address for phone in self.config.phones})
+        return known
+
+    def address(self, phone: str | None) -> str:
+        """The address of the phone meant; NoPhoneError or UsageError when that is not clear."""
+        known = self.addresses()
+        if phone is not None:
+            if phone in known:
+                return known[phone]
+            if ":" in phone or "." in phone or phone == "localhost":
+                return phone
+            raise NoPhoneError(
+                f"no phone is known as {shown(phone)!r}",
+                hint="Give its address once: `offhook --phone HOST:PORT doctor`.",
+            )
+        if not known:
+            raise NoPhoneError(
+                "no phone is known yet",
+                hint="Turn on ADB over TCP (`adb tcpip 5555` over USB), then "
+                "`offhook --phone HOST:5555 doctor`.",
+            )
+        different = sorted(set(known.values()))
+        if len(different) > 1:
+            raise UsageError(
+                f"{len(different)} phones are known: {', '.join(sorted(known))}",
+                hint="Say which with --phone.",
+            )
+        return different[0]
+
+    @contextmanager
+    def open_phone(self, phone: str | None) -> Iterator[Phone]:
+        """A connection to the phone meant, which is remembered for the next time."""
+        address = self.address(phone)
+        with open_phone(address, on_prompt=self._prompt) as opened:
+            self.remember(opened, address)
+            yield opened
+
+    def remember(self, phone: Phone, address: str) -> None:
+        """Keep the phone's address and facts in the archive."""
+        facts = phone.facts
+        alias = next((p.alias for p in self.config.phones if p.address == address), None)
+        with self.archive() as archive:
+            archive.add_phone(
+                serial=facts.serial,
+                alias=alias,
+                model=facts.model,
+                manufacturer=facts.manufacturer,
+                android=facts.android,
+                fingerprint=facts.fingerprint,
+                abi=facts.abis.split(",")[0],
+                address=address,
+            )
+
+    def _prompt(self) -> None:
+        self.note("The phone asks whether to trust this computer: unlock it and tap «Allow».")
+
+
+def fail(error: OffhookError, app: App | None) -> int:
+    """Print an error the way it was asked for; its exit code."""
+    if app is not None and app.json:
+        body = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        click.echo(jsonlib.dumps(body, ensure_ascii=False), err=True)
+    else:
+        console = app.errors if app is not None else Console(stderr=True)
+        console.print(f"offhook: {shown(error.message)}", style="bold red", markup=False)
+        if error.hint:
+            console.print(error.hint, markup=False)
+    sys.stdout.flush()
+    return error.exit_code
+
+
+pass_app = click.make_pass_decorator(App)

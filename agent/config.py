@@ -1,0 +1,115 @@
+"""``offhook.toml``: what the user sets, typed, with every mistake named.
+
+The file lies in Offhook's home, which is ``--home``, else ``OFFHOOK_HOME``, else the platform's
+own place for data. Nothing needs to be set.
+
+    [[phone]]
+    alias   = "desk"
+    address = "192.0.2.7:5555"
+
+    [[source]]                      # a folder to pull besides what Offhook records itself
+    name = "bcr"
+    path = "/sdcard/Recordings/BCR"
+    root = false
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from agent.errors import ConfigError
+from agent.phone.files import Source
+
+NAME = "offhook.toml"
+
+
+@dataclass(frozen=True)
+class PhoneSetting:
+    """A phone that the user named."""
+
+    alias: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that ``offhook.toml`` says."""
+
+    phones: tuple[PhoneSetting, ...] = ()
+    sources: tuple[Source, ...] = field(default=())
+
+
+def home_dir(option: Path | None) -> Path:
+    """Offhook's home: the option, the environment, or the platform's place."""
+    if option is not None:
+        return option.expanduser().absolute()
+    env = os.environ.get("OFFHOOK_HOME")
+    return Path(env).expanduser().absolute() if env else Path(platformdirs.user_data_dir("offhook"))
+
+
+def load_config(home: Path) -> Config:
+    """Read ``home/offhook.toml``; ConfigError names the file, the key and the likely one."""
+    path = home / NAME
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"can't read {path}: {error}") from error
+    _known(path, "", raw, ("phone", "source"))
+    phones = [
+        PhoneSetting(_text(path, "phone", item, "alias"), _text(path, "phone", item, "address"))
+        for item in _tables(path, raw, "phone", ("alias", "address"))
+    ]
+    sources = []
+    for item in _tables(path, raw, "source", ("name", "path", "root")):
+        folder = _text(path, "source", item, "path")
+        if not folder.startswith("/"):
+            raise ConfigError(f"{path}: [[source]] path is {folder!r}, which is not absolute")
+        root = item.get("root", False)
+        if not isinstance(root, bool):
+            raise ConfigError(f"{path}: [[source]] root is {root!r}, not true or false")
+        sources.append(Source(_text(path, "source", item, "name"), folder, root=root))
+    for what, names in (
+        ("alias", [p.alias for p in phones]),
+        ("source name", [s.name for s in sources]),
+    ):
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ConfigError(f"{path}: the {what} {min(twice)!r} stands twice")
+    return Config(tuple(phones), tuple(sources))
+
+
+def _tables(
+    path: Path, raw: dict[str, Any], name: str, keys: Iterable[str]
+) -> list[dict[str, Any]]:
+    value = raw.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ConfigError(f"{path}: {name} has to be written as [[{name}]]")
+    for item in value:
+        _known(path, f"[[{name}]] ", item, keys)
+    return value
+
+
+def _text(path: Path, table: str, item: dict[str, Any], key: str) -> str:
+    value = item.get(key)
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f'{path}: a [[{table}]] needs {key} = "…"')
+    return value
+
+
+def _known(path: Path, where: str, table: dict[str, Any], keys: Iterable[str]) -> None:
+    known = list(keys)
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+            raise ConfigError(f"{path}: {where}{key!r} is not a setting", hint=hint)

@@ -1,0 +1,118 @@
+"""What a phone says of itself: properties, root, SELinux, clock, space."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import asdict, dataclass
+
+from agent.adb import shell
+from agent.adb.link import Link
+from agent.errors import RemoteError
+
+_PROPERTY = re.compile(r"^\[(?P<key>[^\]]+)\]: \[(?P<value>.*?)\]$", re.MULTILINE | re.DOTALL)
+
+
+def parse_getprop(text: str) -> dict[str, str]:
+    """``getprop``'s list as a dictionary; a value may hold newlines, a line of noise is left out.
+
+    >>> parse_getprop("[ro.a]: [1]\\n[ro.b]: []\\n")
+    {'ro.a': '1', 'ro.b': ''}
+    """
+    return {m["key"]: m["value"] for m in _PROPERTY.finditer(text.replace("\r\n", "\n"))}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A phone's facts. ``clock_ms`` is the phone's clock minus this computer's, in
+    milliseconds, ``clock_error_ms`` how far off that may be; ``free_bytes`` is /data's."""
+
+    serial: str
+    manufacturer: str
+    model: str
+    android: str
+    sdk: int
+    fingerprint: str
+    platform: str
+    soc: str
+    abis: str
+    timezone: str
+    kernel: str
+    selinux: str
+    clock_ms: int
+    clock_error_ms: int
+    free_bytes: int | None
+
+    def as_dict(self) -> dict[str, object]:
+        """The same, for ``--json``."""
+        return asdict(self)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: ``Xiaomi 12X (Android 12)``."""
+        known = self.model.lower().startswith(self.manufacturer.lower())
+        name = self.model if known else f"{self.manufacturer} {self.model}"
+        return f"{name.strip() or 'a phone'} (Android {self.android or '?'})"
+
+
+# One command for all of it: each round trip is a wait that the user feels.
+_SCRIPT = (
+    "getprop; echo --uname; uname -r; echo --selinux; getenforce 2>/dev/null; "
+    "echo --df; df -k /data 2>/dev/null | tail -n 1"
+)
+
+
+def read_facts(link: Link) -> Facts:
+    """Ask the phone; RemoteError when it does not answer like an Android phone."""
+    text = shell.run(link, _SCRIPT).text
+    props_text, _, rest = text.partition("--uname\n")
+    props = parse_getprop(props_text)
+    kernel, _, rest = rest.partition("--selinux\n")
+    selinux, _, space = rest.partition("--df\n")
+    serial = props.get("ro.serialno") or props.get("ro.boot.serialno") or ""
+    if not serial:
+        raise RemoteError(
+            f"what answers at {link.where} has no serial number, so it is no Android phone",
+            hint="Check the address.",
+        )
+    clock, error = _clock(link)
+    return Facts(
+        serial=serial,
+        manufacturer=props.get("ro.product.manufacturer", ""),
+        model=props.get("ro.product.model", ""),
+        android=props.get("ro.build.version.release", ""),
+        sdk=int(props.get("ro.build.version.sdk", "0") or 0),
+        fingerprint=props.get("ro.build.fingerprint", ""),
+        platform=props.get("ro.board.platform", ""),
+        soc=props.get("ro.soc.model", ""),
+        abis=props.get("ro.product.cpu.abilist") or props.get("ro.product.cpu.abi", ""),
+        timezone=props.get("persist.sys.timezone", ""),
+        kernel=kernel.strip(),
+        selinux=selinux.strip() or "unknown",
+        clock_ms=clock,
+        clock_error_ms=error,
+        free_bytes=_free(space),
+    )
+
+
+def _clock(link: Link) -> tuple[int, int]:
+    """The phone's clock minus ours and the possible error: half of the quickest round trip."""
+    best: tuple[float, float] | None = None
+    for _ in range(3):
+        before = time.time()
+        said = shell.run(link, "date +%s%N").text.strip()
+        after = time.time()
+        if not said.isdigit():  # a date without %N
+            said = shell.run(link, "date +%s").text.strip() + "000000000"
+        error = (after - before) / 2
+        if said.isdigit() and (best is None or error < best[1]):
+            best = (int(said[:19]) / 1e9 - (before + error), error)
+    if best is None:
+        return 0, 0
+    return round(best[0] * 1000), max(1, round(best[1] * 1000))
+
+
+def _free(line: str) -> int | None:
+    """Free bytes in a line of ``df -k``: device, size, used, available, share, place."""
+    fields = line.split()
+    return int(fields[3]) * 1024 if len(fields) >= 5 and fields[3].isdigit() else None

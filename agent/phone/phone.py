@@ -1,0 +1,160 @@
+"""One phone: its link, its facts, its root, and its files as sync sees them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from agent.adb import files as adb_files
+from agent.adb import shell
+from agent.adb.connection import connect_tcp
+from agent.adb.keys import load_signer
+from agent.adb.link import Link
+from agent.adb.shell import Completed
+from agent.errors import FileGoneError, IntegrityError, RemoteError, UsageError
+from agent.phone.facts import Facts, read_facts
+from agent.phone.files import RemoteFile, Source
+from agent.phone.root import Root, find_root
+from agent.text import shown
+
+DEFAULT_PORT = 5555
+
+
+class Phone:
+    """A phone that answers. Close it when done; a broken link is not mended, open anew."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self.link.close()
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the phone says of itself, asked once."""
+        return read_facts(self.link)
+
+    @property
+    def serial(self) -> str:
+        """The serial number, which is what the phone is known by."""
+        return self.facts.serial
+
+    @cached_property
+    def root(self) -> Root:
+        """Root on this phone, found once; RootError says why there is none."""
+        return find_root(self.link)
+
+    def run(self, command: str, *, timeout: float = 30.0) -> Completed:
+        """A script as adbd's user."""
+        return shell.run(self.link, command, timeout=timeout)
+
+    # PhoneFiles
+
+    def scan(self, source: Source) -> list[RemoteFile]:
+        """See :class:`agent.phone.files.PhoneFiles`."""
+        folder = shlex.quote(source.path)
+        # toybox has -printf from Android 11 on; before, each file costs a process of its own.
+        listing = (
+            f"find {folder}/ -type f -printf '%s %T@ %i\\n%p\\0'"
+            if self._has_printf
+            else f"find {folder}/ -type f -exec stat -c '%s %Y %i' {{}} \\; -print0"
+        )
+        script = f"[ -d {folder} ] || exit 0; {listing}"
+        raw = b"".join(self._output(script, root=source.root))
+        return [_remote_file(record) for record in raw.split(b"\0") if record]
+
+    def read(self, path: str, *, root: bool, offset: int = 0) -> Iterator[bytes]:
+        """See :class:`agent.phone.files.PhoneFiles`."""
+        if not root and not offset:
+            yield from adb_files.pull(self.link, path)
+            return
+        quoted = shlex.quote(path)
+        script = f"tail -c +{offset + 1} {quoted}" if offset else f"cat {quoted}"
+        yield from self._file_output(path, script, root=root)
+
+    def sha256(self, path: str, *, root: bool) -> str:
+        """See :class:`agent.phone.files.PhoneFiles`."""
+        said = b"".join(
+            self._file_output(path, f"sha256sum < {shlex.quote(path)}", root=root, timeout=600)
+        )
+        digest = said.split(b" ", 1)[0].strip().lower().decode("ascii", "replace")
+        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+            raise IntegrityError(
+                f"the phone's sha256sum gave no hash of {shown(path)}",
+                hint="Its toybox may be broken; the file is tried again at the next sync.",
+            )
+        return digest
+
+    def _output(self, script: str, *, root: bool, timeout: float = 60.0) -> Iterator[bytes]:
+        if root:
+            yield from self.root.output(script, timeout=timeout)
+            return
+        with shell.spawn(self.link, script) as process:
+            yield from process.output(timeout)
+
+    def _file_output(
+        self, path: str, script: str, *, root: bool, timeout: float = 60.0
+    ) -> Iterator[bytes]:
+        try:
+            yield from self._output(script, root=root, timeout=timeout)
+        except RemoteError as error:
+            if "No such file" in error.stderr:
+                raise FileGoneError(f"{shown(path)} is not on the phone any more") from error
+            raise
+
+    @cached_property
+    def _has_printf(self) -> bool:
+        probe = self.run("find / -maxdepth 0 -printf '%T@ %i' 2>/dev/null")
+        return probe.code == 0 and b"." in probe.stdout
+
+
+def _remote_file(record: bytes) -> RemoteFile:
+    """One record of a listing: ``size mtime inode``, a newline, the path."""
+    head, _, path = record.partition(b"\n")
+    try:
+        size, mtime, inode = head.split()
+        seconds, _, fraction = mtime.partition(b".")
+        nanoseconds = int(seconds) * 10**9 + int(fraction[:9].ljust(9, b"0"))
+        return RemoteFile(
+            path.decode("utf-8", "surrogateescape"), int(size), nanoseconds, int(inode)
+        )
+    except ValueError as error:
+        raise RemoteError(
+            f"the phone's find answered with {shown(record.decode('utf-8', 'replace'))!r}"
+        ) from error
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """``HOST[:PORT]`` as host and port, ``[::1]:5555`` too; UsageError for anything else."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (":" in host and not host.startswith("[")):
+        host, port = text, str(DEFAULT_PORT)
+    host = host.strip("[]")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(
+            f"{shown(text)!r} is not an address", hint="Write HOST:PORT, such as 192.0.2.7:5555."
+        )
+    return host, int(port)
+
+
+def open_phone(
+    address: str, *, timeout: float = 10.0, on_prompt: Callable[[], None] | None = None
+) -> Phone:
+    """Connect to the phone at ``HOST[:PORT]``; a LinkError or UnauthorizedError says why not."""
+    host, port = parse_address(address)
+    return Phone(connect_tcp(host, port, [load_signer()], timeout=timeout, on_prompt=on_prompt))

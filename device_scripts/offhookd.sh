@@ -1,0 +1,441 @@
+#!/system/bin/sh
+# shellcheck shell=ksh disable=SC3028
+# Offhook's recorder on the phone. Runs as root; records each call into a spool folder.
+#
+#   offhookd.sh start      begin, detached from whoever asked
+#   offhookd.sh stop       end; a call that is being recorded is finished and kept
+#   offhookd.sh recover    put right what a killed recorder left: controls, a cut recording
+#   offhookd.sh status     key=value lines
+#   offhookd.sh supervise  run, again and again until told to stop (what start starts)
+#   offhookd.sh run        the loop itself
+#
+# Truth is `dumpsys telephony.registry`; Telecom's log lines only make it look sooner.
+# The shell is mksh and the tools are toybox's, as on Android 9 and later.
+
+set -u
+umask 077
+H=${OFFHOOK_ON_PHONE:-${0%/*}}
+SPOOL=$H/spool
+RUN=$H/run
+PCM=$H/offhook-pcm
+NL='
+'
+
+now_ms() { # -> NOW, milliseconds since 1970, without a new process where the shell can
+  if [ -n "${EPOCHREALTIME:-}" ]; then
+    NOW=$EPOCHREALTIME
+    NOW="${NOW%[.,]*}$(printf '%.3s' "${NOW#*[.,]}")"
+  else
+    NOW=$(date +%s)000
+  fi
+}
+
+say() { # the log has times and states, never numbers or names
+  now_ms
+  echo "$NOW $*" >>"$RUN/log"
+}
+
+trim_log() {
+  if [ "$(stat -c %s "$RUN/log" 2>/dev/null || echo 0)" -gt 262144 ]; then
+    tail -c 65536 "$RUN/log" >"$RUN/log.new" && mv "$RUN/log.new" "$RUN/log"
+  fi
+}
+
+put() { # put FILE: standard input becomes the file, whole or not at all
+  cat >"$1.new" && mv "$1.new" "$1"
+}
+
+is_ours() { # is_ours PID WORD: the process lives and its command line has the word
+  [ -n "$1" ] && [ -r "/proc/$1/cmdline" ] &&
+    tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q -- "$2"
+}
+
+pid_in() { # pid_in FILE -> PID, or nothing
+  PID=
+  [ -r "$1" ] && read -r PID <"$1"
+  PID=${PID%%[!0-9]*}
+}
+
+wait_gone() { # wait_gone PID WORD TENTHS: until the process has ended
+  tries=$3
+  while is_ours "$1" "$2"; do
+    [ "$tries" -gt 0 ] || return 1
+    tries=$((tries - 1))
+    sleep 0.1
+  done
+}
+
+# --- what the phone shows while capture is on -------------------------------------------------
+
+as_shell() { # notifications of root's are refused; the shell's are shown
+  su 2000 -c "$1"
+}
+
+notice_up() {
+  cmd notification list 2>/dev/null | grep -q '|com.android.shell|[0-9]*|offhook|' ||
+    as_shell 'cmd notification list' 2>/dev/null | grep -q '|com.android.shell|[0-9]*|offhook|'
+}
+
+show_notice() { # 0 when the phone shows that capture is on
+  notice_up && return 0
+  as_shell "cmd notification post -t 'Call recording is on' offhook \
+'Offhook records the calls on this phone. To stop it: offhook disable'" >/dev/null 2>&1
+  notice_up
+}
+
+# --- the state of calls -----------------------------------------------------------------------
+
+read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE the foreground call's, or nothing
+  STATE=0 FORE='' SIM=0 NUMBER='' block=-1 seen=-1
+  lines=$(dumpsys telephony.registry 2>/dev/null |
+    grep -E '^ *(Phone Id=|mCallState=|mForegroundCallState=|mCallIncomingNumber=)|Foreground call state: ')
+  [ -n "$lines" ] || return 1
+  old=$IFS
+  IFS=$NL
+  set -f
+  for line in $lines; do
+    case $line in
+      *'Phone Id='*) block=${line##*=} ;;
+      *mCallState=[0-2]*)
+        seen=${line##*mCallState=}
+        if [ "${seen%%[!0-9]*}" -gt "$STATE" ]; then
+          STATE=${seen%%[!0-9]*} SIM=${block%%[!0-9]*} FORE='' NUMBER=''
+        fi
+        # What follows in this block belongs to the call only if its state is the one we took.
+        ;;
+      *mForegroundCallState=*)
+        if [ "$seen" = "$STATE" ] && [ -z "$FORE" ]; then FORE=${line##*mForegroundCallState=}; fi ;;
+      *'Foreground call state: '*)
+        if [ "$seen" = "$STATE" ] && [ -z "$FORE" ]; then
+          FORE=${line##*Foreground call state: }
+          FORE=${FORE%%,*}
+        fi ;;
+      *mCallIncomingNumber=*)
+        if [ "$seen" = "$STATE" ] && [ -z "$NUMBER" ]; then NUMBER=${line#*mCallIncomingNumber=}; fi ;;
+    esac
+  done
+  set +f
+  IFS=$old
+  FORE=${FORE%%[!0-9]*}
+  # Only what can be in a number: the sidecar is JSON.
+  NUMBER=$(printf '%.40s' "$NUMBER" | tr -cd '0-9+*#')
+  SIM=${SIM:-0}
+}
+
+write_state() { # write_state idle|ringing|offhook|recording|refused
+  now_ms
+  printf 'state=%s\nat=%s\npid=%s\n' "$1" "$NOW" "$$" | put "$RUN/state"
+}
+
+# --- recording --------------------------------------------------------------------------------
+
+start_capture() {
+  set -- "$PCM" capture -D "$CARD" -d "$DEVICE" -r "$RATE" -c "$CHANNELS"
+  while IFS= read -r control; do
+    [ -n "$control" ] && set -- "$@" --hold "$control"
+  done <"$H/controls"
+  free=$(df -k "$H" | tail -n 1 | awk '{print $4}')
+  if [ "${free:-0}" -lt "$MIN_FREE_KB" ]; then
+    say "refused: $free KiB free, $MIN_FREE_KB are wanted"
+    write_state refused
+    return 1
+  fi
+  if ! show_notice; then
+    say "refused: the phone does not show the notification"
+    write_state refused
+    return 1
+  fi
+  part=$((part + 1))
+  now_ms
+  active_ms=${active_ms:-$NOW}
+  printf '%s\n' "direction=$direction" "number=$number" "sim=$sim" "ringing_ms=$ringing_ms" \
+    "offhook_ms=$offhook_ms" "active_ms=$active_ms" "part=$part" | put "$RUN/call"
+  rm -f "$RUN/call.wav" "$RUN/result"
+  "$PCM" version >/dev/null 2>&1 || say 'the helper does not run on this phone'
+  "$@" --journal "$RUN/undo" --die-with-parent -o "$RUN/call.wav" >"$RUN/result" 2>"$RUN/error" \
+    3>&- 9>&- &
+  capture=$!
+  echo "$capture" | put "$RUN/capture.pid"
+  write_state recording
+  say "recording, part $part"
+}
+
+stop_capture() {
+  kill -TERM "$capture" 2>/dev/null
+  wait "$capture"
+  code=$?
+  capture=
+  [ "$code" = 0 ] || say "the helper ended with $code: $(head -c 300 "$RUN/error" 2>/dev/null)"
+  now_ms
+  file_recording false "$NOW"
+}
+
+file_recording() { # file_recording CUT CALL_ENDED_MS: from run/ to the spool, sidecar first
+  rm -f "$RUN/capture.pid"
+  [ -f "$RUN/undo" ] && restore_controls
+  # 44 bytes are a header without a sound after it.
+  if [ "$(stat -c %s "$RUN/call.wav" 2>/dev/null || echo 0)" -le 44 ]; then
+    say "nothing was recorded: $(head -c 300 "$RUN/error" "$RUN/result" 2>/dev/null | tr '\n' ' ')"
+    rm -f "$RUN/call.wav" "$RUN/call" "$RUN/result" "$RUN/error"
+    return
+  fi
+  stamp=$(date -d "@$((active_ms / 1000))" +%Y%m%d_%H%M%S).$(printf '%03d' $((active_ms % 1000)))
+  stem=${stamp}$(date -d "@$((active_ms / 1000))" +%z)_$direction
+  [ "$part" -gt 1 ] && stem=${stem}_part$part
+  copy=0
+  while [ -e "$SPOOL/$stem.wav" ] || [ -e "$SPOOL/$stem.json" ]; do
+    copy=$((copy + 1))
+    stem=${stem%%~*}~$copy
+  done
+  quoted=null
+  [ -n "$number" ] && quoted="\"$number\""
+  result=null
+  [ -s "$RUN/result" ] && result=$(cat "$RUN/result")
+  case $result in
+    '{'*'}') ;;
+    *) result=null ;;
+  esac
+  printf '{"schema":1,"recorder":"offhook","version":"%s","route":"alsa","direction":"%s","number":%s,"sim":%s,"ringing_ms":%s,"offhook_ms":%s,"started_ms":%s,"call_ended_ms":%s,"part":%s,"cut":%s,"consent":"%s","card":%s,"device":%s,"capture":%s}\n' \
+    "$VERSION" "$direction" "$quoted" "$sim" "${ringing_ms:-null}" "${offhook_ms:-null}" \
+    "$active_ms" "$2" "$part" "$1" "$CONSENT" "$CARD" "$DEVICE" "$result" | put "$SPOOL/$stem.json"
+  mv "$RUN/call.wav" "$SPOOL/$stem.wav"
+  rm -f "$RUN/call" "$RUN/result" "$RUN/error"
+  say "recorded, cut=$1"
+}
+
+restore_controls() {
+  "$PCM" restore "$RUN/undo" >"$RUN/restore" 2>&1 || {
+    say "controls not restored: $(head -c 300 "$RUN/restore")"
+    return 1
+  }
+}
+
+recover() {
+  # The helper ends by itself when its parent dies, and puts the controls back: let it.
+  pid_in "$RUN/capture.pid"
+  if ! wait_gone "$PID" offhook-pcm 50; then
+    kill -KILL "$PID" 2>/dev/null
+    wait_gone "$PID" offhook-pcm 20
+  fi
+  pid_in "$RUN/logcat.pid"
+  is_ours "$PID" logcat && kill "$PID" 2>/dev/null
+  rm -f "$RUN/logcat.pid"
+  [ -f "$RUN/undo" ] && restore_controls
+  if [ -f "$RUN/call.wav" ]; then
+    "$PCM" repair "$RUN/call.wav" >/dev/null 2>&1
+    direction=unknown number='' sim=0 ringing_ms='' offhook_ms='' active_ms='' part=1
+    if [ -f "$RUN/call" ]; then
+      while IFS='=' read -r key value; do
+        case $key=$value in
+          direction=in | direction=out) direction=$value ;;
+          number=*) number=$(printf '%.40s' "$value" | tr -cd '0-9+*#') ;;
+          sim=[0-9]) sim=$value ;;
+          ringing_ms=*[!0-9]* | offhook_ms=*[!0-9]* | active_ms=*[!0-9]* | part=*[!0-9]*) ;;
+          ringing_ms=*) ringing_ms=$value ;;
+          offhook_ms=*) offhook_ms=$value ;;
+          active_ms=?*) active_ms=$value ;;
+          part=?*) part=$value ;;
+        esac
+      done <"$RUN/call"
+    fi
+    ended=$(stat -c %Y "$RUN/call.wav")000
+    active_ms=${active_ms:-$ended}
+    say 'a cut recording was found'
+    file_recording true "$ended"
+    # The call may go on: what comes next is its next part.
+    resumed=$offhook_ms
+    cut_part=$part
+    cut_direction=$direction cut_number=$number cut_sim=$sim cut_ringing=$ringing_ms
+  fi
+  rm -f "$RUN/call" "$RUN/capture.pid"
+}
+
+# --- the loop ---------------------------------------------------------------------------------
+
+start_events() { # Telecom's log, through a pipe that never ends: a dead logcat only slows us
+  [ -p "$RUN/events" ] || mkfifo "$RUN/events"
+  exec 3<>"$RUN/events"
+  logcat -b main,system -v threadtime -T 1 -s Telecom:I >&3 2>/dev/null 9>&- &
+  logcat=$!
+  echo "$logcat" | put "$RUN/logcat.pid"
+}
+
+finish() {
+  trap '' TERM INT HUP
+  [ -n "${capture:-}" ] && stop_capture
+  kill "$logcat" 2>/dev/null
+  rm -f "$RUN/logcat.pid" "$RUN/events" "$RUN/state" "$RUN/daemon.pid"
+  say 'ended'
+  exit 0
+}
+
+run() {
+  echo $$ | put "$RUN/daemon.pid"
+  resumed='' cut_part=0
+  recover
+  capture='' direction='' number='' sim=0 ringing_ms='' offhook_ms='' active_ms='' part=0 tries=0
+  last=0 checked=0
+  start_events
+  trap finish TERM INT HUP
+  show_notice || say 'the phone does not show the notification; nothing is recorded until it does'
+  write_state idle
+  say 'ready'
+  while :; do
+    step
+    pause=1
+    [ "$STATE" = 0 ] || pause=0.25
+    event=
+    while IFS= read -r -t "$pause" event <&3; do
+      case $event in *setCallState*) break ;; esac
+    done
+    if [ "$STATE" = 0 ]; then
+      now_ms
+      if [ $((NOW - checked)) -gt 30000 ]; then
+        checked=$NOW
+        trim_log
+        show_notice || say 'the phone does not show the notification'
+        is_ours "$logcat" logcat || { exec 3>&-; start_events; }
+      fi
+    fi
+  done
+}
+
+step() {
+  read_state || { STATE=$last; return; }
+  if [ -n "$capture" ] && ! kill -0 "$capture" 2>/dev/null; then
+    wait "$capture"
+    say "the helper ended by itself with $?: $(head -c 300 "$RUN/error" "$RUN/result" 2>/dev/null | tr '\n' ' ')"
+    capture=
+    now_ms
+    file_recording true "$NOW"
+    tries=$((tries + 1))
+  fi
+  case $STATE in
+    0)
+      if [ -n "$capture" ]; then stop_capture; fi
+      if [ "$last" != 0 ]; then write_state idle; fi
+      direction='' number='' ringing_ms='' offhook_ms='' active_ms='' part=0 tries=0
+      resumed=
+      ;;
+    1)
+      # A second call that rings during the first one is not a new call to us.
+      if [ "$last" = 0 ]; then
+        now_ms
+        direction=in number=$NUMBER sim=$SIM ringing_ms=$NOW
+        write_state ringing
+      fi
+      ;;
+    2)
+      if [ -z "$offhook_ms" ]; then
+        now_ms
+        offhook_ms=$NOW
+        direction=${direction:-out}
+        sim=$SIM
+        if [ -n "$resumed" ]; then
+          offhook_ms=$resumed part=$cut_part direction=$cut_direction number=$cut_number
+          sim=$cut_sim ringing_ms=$cut_ringing
+        fi
+        write_state offhook
+      fi
+      ;;
+  esac
+  # 1 active, 2 holding; an older phone does not say, then off-hook has to do.
+  if [ "$STATE" != 0 ] && [ -z "$capture" ] && [ "$tries" -lt 5 ]; then
+    case $FORE in
+      1 | 2) start_capture || tries=$((tries + 1)) ;;
+      '') [ "$STATE" = 2 ] && { start_capture || tries=$((tries + 1)); } ;;
+    esac
+  fi
+  last=$STATE
+}
+
+load_config() {
+  CARD=0 DEVICE=0 RATE=48000 CHANNELS=2 MIN_FREE_KB=204800 CONSENT='' VERSION=''
+  while IFS='=' read -r key value; do
+    case $key in
+      CARD | DEVICE | RATE | CHANNELS | MIN_FREE_KB)
+        case $value in *[!0-9]* | '') ;; *) eval "$key=\$value" ;; esac ;;
+      CONSENT) CONSENT=$(printf '%.80s' "$value" | tr -cd 'A-Za-z0-9 _,:.-') ;;
+      VERSION) VERSION=$(printf '%.20s' "$value" | tr -cd 'A-Za-z0-9.+-') ;;
+    esac
+  done <"$H/config"
+}
+
+take_lock() { # held by whoever lives of supervisor and loop: never two
+  exec 9>"$RUN/lock"
+  flock -n 9 || {
+    echo 'already running' >&2
+    exit 4
+  }
+}
+
+mkdir -p "$SPOOL" "$RUN"
+case ${1:-} in
+  start)
+    take_lock
+    exec 9>&-
+    rm -f "$RUN/stop"
+    setsid sh "$0" supervise </dev/null >/dev/null 2>>"$RUN/log" &
+    tries=50
+    while [ "$tries" -gt 0 ] && ! [ -f "$RUN/state" ]; do
+      tries=$((tries - 1))
+      sleep 0.1
+    done
+    [ -f "$RUN/state" ] || { echo "the recorder did not start: $(tail -n 3 "$RUN/log")" >&2; exit 5; }
+    ;;
+  supervise)
+    take_lock
+    load_config
+    trap '' HUP
+    echo $$ | put "$RUN/supervisor.pid"
+    while ! [ -f "$RUN/stop" ]; do
+      rm -f "$RUN/state"
+      sh "$0" run </dev/null &
+      wait $!
+      [ -f "$RUN/stop" ] || { say 'the loop was killed; it starts again'; sleep 1; }
+    done
+    rm -f "$RUN/supervisor.pid"
+    ;;
+  run)
+    load_config
+    run
+    ;;
+  stop)
+    : >"$RUN/stop"
+    pid_in "$RUN/daemon.pid"
+    is_ours "$PID" offhookd && kill -TERM "$PID"
+    if ! wait_gone "$PID" offhookd 100; then
+      kill -KILL "$PID"
+      wait_gone "$PID" offhookd 20
+    fi
+    pid_in "$RUN/supervisor.pid"
+    if ! wait_gone "$PID" offhookd 30; then kill -KILL "$PID"; fi
+    take_lock
+    load_config
+    recover
+    rm -f "$RUN/daemon.pid" "$RUN/supervisor.pid" "$RUN/state" "$RUN/stop" "$RUN/events"
+    [ ! -f "$RUN/undo" ]
+    ;;
+  recover)
+    take_lock
+    load_config
+    recover
+    [ ! -f "$RUN/undo" ]
+    ;;
+  status)
+    pid_in "$RUN/daemon.pid"
+    if is_ours "$PID" offhookd; then echo "daemon=$PID"; else echo 'daemon='; fi
+    pid_in "$RUN/supervisor.pid"
+    if is_ours "$PID" offhookd; then echo "supervisor=$PID"; else echo 'supervisor='; fi
+    [ -f "$RUN/state" ] && cat "$RUN/state"
+    if notice_up; then echo 'notice=shown'; else echo 'notice=missing'; fi
+    if [ -f "$RUN/undo" ]; then echo 'undo=pending'; else echo 'undo=none'; fi
+    set -- "$SPOOL"/*.wav
+    if [ -e "$1" ]; then echo "spool=$#"; else echo 'spool=0'; fi
+    echo "problem=$(grep -E 'refused|not restored|ended with|ended by itself|nothing was recorded' "$RUN/log" 2>/dev/null | tail -n 1 | tr -d '\n')"
+    ;;
+  *)
+    echo "usage: ${0##*/} start|stop|recover|status" >&2
+    exit 2
+    ;;
+esac

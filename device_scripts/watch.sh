@@ -1,0 +1,22 @@
+#!/system/bin/sh
+# shellcheck shell=ksh
+# Say when something changes in folders: one line of inotifyd an event, for as long as standard
+# input stays open. So it ends with the connection that started it.
+#
+#   watch.sh FOLDER…
+#
+# Letters: w closed after writing, y moved here, n made here, D and x the folder is gone. The
+# first letter of a mask is lost in toybox before 2024 (commit a8b55f89), so it stands twice.
+
+set -u
+for folder in "$@"; do
+  shift
+  [ -d "$folder" ] && set -- "$@" "$folder:wwynDx"
+done
+if [ $# -gt 0 ]; then
+  inotifyd - "$@" </dev/null &
+  watcher=$!
+  trap 'kill $watcher 2>/dev/null' EXIT
+fi
+echo ready
+cat >/dev/null
