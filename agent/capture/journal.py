@@ -39,7 +39,8 @@ def write_journal(home: Path, journal: Journal) -> None:
     path = _path(home, journal.serial)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    with new.open("w", encoding="utf-8", opener=_private) as file:
+    private = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(private, "w", encoding="utf-8") as file:
         json.dump(asdict(journal), file, ensure_ascii=False, indent=1)
         file.flush()
         os.fsync(file.fileno())
@@ -68,7 +69,3 @@ def read_journal(home: Path, serial: str) -> Journal | None:
 def end_journal(home: Path, serial: str) -> None:
     """The phone is as it was."""
     _path(home, serial).unlink(missing_ok=True)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -117,16 +117,15 @@ class App:
         self.note("The phone asks whether to trust this computer: unlock it and tap «Allow».")
 
 
-def fail(error: OffhookError, app: App | None) -> int:
+def fail(error: OffhookError, app: App) -> int:
     """Print an error the way it was asked for; its exit code."""
-    if app is not None and app.json:
+    if app.json:
         body = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
         click.echo(jsonlib.dumps(body, ensure_ascii=False), err=True)
     else:
-        console = app.errors if app is not None else Console(stderr=True)
-        console.print(f"offhook: {shown(error.message)}", style="bold red", markup=False)
+        app.errors.print(f"offhook: {shown(error.message)}", style="bold red", markup=False)
         if error.hint:
-            console.print(error.hint, markup=False)
+            app.errors.print(error.hint, markup=False)
     sys.stdout.flush()
     return error.exit_code
 

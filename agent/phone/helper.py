@@ -7,12 +7,12 @@ import json
 import secrets
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from agent.adb import files as adb_files
-from agent.errors import IntegrityError, LinkError, OffhookError, RemoteError
+from agent.errors import IntegrityError, OffhookError, RemoteError
 from agent.phone import scripts
 from agent.phone.phone import Phone
 
@@ -145,9 +145,6 @@ def borrowed_helper(phone: Phone) -> Iterator[Helper]:
         install(phone, data, f"{folder}/offhook-pcm", 0o700)
         yield Helper(phone, f"{folder}/offhook-pcm")
     finally:
-        try:
+        # The error that ended the block, if one did, is the one to be told.
+        with suppress(OffhookError):
             phone.root.run(f"rm -rf {folder}")
-        except LinkError:
-            pass
-        except OffhookError:
-            pass

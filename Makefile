@@ -1,0 +1,66 @@
+# Everything that is done with this project. `make` alone explains.
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+HELPER := device_scripts/pcm/SHA256SUMS
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test phone bench lint format helper venv wheel clean deps-demo deps-test
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: deps-demo venv helper ## Start a lab phone, record three calls, find them: the whole of Offhook
+	@$(RUN) -m tests.demo
+
+test: deps-test venv helper lint ## Install what is needed, check everything
+	@$(RUN) -m pytest
+
+phone: deps-demo venv helper ## Have a lab phone running, to play with
+	@$(RUN) -m tests.lab start $(ARGS)
+
+bench: deps-demo venv helper ## Measure: from the end of a call to its row in the index
+	@$(RUN) -m tests.bench $(ARGS)
+
+lint: deps-test venv ## Check style, types and shell scripts
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff format --check --quiet .
+	@$(RUN) -m mypy --no-error-summary
+	@shellcheck device_scripts/*.sh scripts/* .ci/run
+	@$(RUN) scripts/help-texts --check
+
+format: venv ## Format the Python code, and write the help texts into the docs
+	@$(RUN) -m ruff check --quiet --fix . ; $(RUN) -m ruff format --quiet .
+	@$(RUN) scripts/help-texts
+
+helper: venv ## Build the PCM helper for every kind of phone
+	@$(RUN) device_scripts/pcm/build.py
+
+wheel: venv helper ## Build the wheel, with the helper in it
+	@$(RUN) -m hatchling build -t wheel
+
+venv: $(STAMP) ## Make .venv with everything in it
+
+$(STAMP): pyproject.toml | deps-python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Offhook needs Python 3.11 or later: make PYTHON=python3.12 …' >&2; exit 1; }
+	@echo 'Making .venv'
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(RUN) -m pip install --quiet --editable '.[audio]' --group dev
+	@touch $@
+
+.PHONY: deps-python
+deps-python:
+	@scripts/deps python sound
+
+deps-demo:
+	@scripts/deps python sound lab
+
+deps-test:
+	@scripts/deps python sound lab check
+
+clean: ## Remove what was built here (the lab phone's cache stays)
+	rm -rf $(VENV) build dist device_scripts/pcm/bin

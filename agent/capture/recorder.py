@@ -1,0 +1,166 @@
+"""Our recorder on a phone: put there, started, asked, stopped, and taken away again."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from agent import __version__
+from agent.adb import shell
+from agent.capture.consent import Consent
+from agent.capture.route import Plan
+from agent.errors import CaptureError, LinkTimeout, RestoreError
+from agent.phone import scripts
+from agent.phone.files import Source
+from agent.phone.helper import PRIVATE, Helper, install
+from agent.phone.phone import Phone
+
+HOME = f"{PRIVATE}/offhook"
+SPOOL = f"{HOME}/spool"
+SOURCE = Source("offhook", SPOOL, root=True, atomic=True, recorder="offhook")
+
+_SCRIPT = f"sh {HOME}/offhookd.sh"
+_STOP_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class RecorderStatus:
+    """What the recorder says of itself; ``state`` is None when it does not run.
+
+    ``state`` is idle, ringing, offhook, recording or refused; ``since_ms`` the phone's clock
+    when it became so; ``undo`` says that controls wait to be put back.
+    """
+
+    installed: bool
+    running: bool
+    supervised: bool
+    state: str | None
+    since_ms: int | None
+    notice: bool
+    undo: bool
+    spooled: int
+    problem: str | None
+
+
+_ABSENT = RecorderStatus(False, False, False, None, None, False, False, 0, None)
+
+
+def install_recorder(phone: Phone, plan: Plan, consent: Consent) -> None:
+    """Write the recorder's files; what stands there already is replaced."""
+    _, helper = scripts.helper(phone.facts.abis)
+    phone.root.run(f"umask 077; mkdir -p {SPOOL} {HOME}/run").check(
+        f"can't make {HOME} on the phone"
+    )
+    controls = "".join(f"{name}={value}\n" for name, value in plan.controls)
+    config = (
+        f"CARD={plan.card}\nDEVICE={plan.device}\nRATE={plan.rate}\nCHANNELS={plan.count}\n"
+        f"CONSENT={consent.token}\nVERSION={__version__}\n"
+    )
+    for name, data, mode in (
+        ("offhook-pcm", helper, 0o700),
+        ("offhookd.sh", scripts.script("offhookd.sh"), 0o700),
+        ("watch.sh", scripts.script("watch.sh"), 0o700),
+        ("controls", controls.encode(), 0o600),
+        ("config", config.encode(), 0o600),
+    ):
+        install(phone, data, f"{HOME}/{name}", mode)
+
+
+def installed_helper(phone: Phone) -> Helper:
+    """The helper that lies beside the recorder."""
+    return Helper(phone, f"{HOME}/offhook-pcm")
+
+
+def start_recorder(phone: Phone) -> None:
+    """Start it; CaptureError with its own words when it does not."""
+    done = phone.root.run(f"{_SCRIPT} start", timeout=30)
+    if done.code != 0 and b"already running" not in done.stderr:
+        words = done.stderr.decode("utf-8", "replace").strip()
+        raise CaptureError(
+            f"the recorder does not start on {phone.facts.name}: {words or 'no words'}",
+            hint="`offhook doctor` shows what the phone offers.",
+        )
+
+
+def stop_recorder(phone: Phone) -> None:
+    """Stop it; a call under way is finished and kept, and every control put back."""
+    if not is_installed(phone):
+        return
+    try:
+        done = phone.root.run(f"{_SCRIPT} stop", timeout=_STOP_TIMEOUT)
+    except LinkTimeout as error:
+        raise RestoreError(
+            f"the recorder on {phone.facts.name} does not stop",
+            hint="Try `offhook disable` again; a reboot of the phone also puts its mixer back.",
+        ) from error
+    if done.code != 0:
+        words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+        raise RestoreError(
+            f"the recorder on {phone.facts.name} could not put everything back: "
+            f"{words or status(phone).problem or 'no words'}",
+            hint="Try `offhook disable` again; a reboot of the phone also puts its mixer back.",
+        )
+
+
+def remove_recorder(phone: Phone) -> None:
+    """Take its files and its notification away; it must be stopped, and its spool pulled."""
+    # The second is what a borrowed helper leaves when this computer dies while it is lent.
+    phone.root.run(f"rm -rf {HOME} {PRIVATE}/.offhook-*").check(
+        f"can't remove {HOME} from the phone"
+    )
+    phone.run("rm -f /data/local/tmp/.offhook-*")
+    _withdraw_notice(phone)
+
+
+def is_installed(phone: Phone) -> bool:
+    """Whether the recorder's files are on the phone."""
+    return phone.root.run(f"[ -f {HOME}/offhookd.sh ]").code == 0
+
+
+def status(phone: Phone) -> RecorderStatus:
+    """Ask the recorder; all False and None when it is not on the phone."""
+    done = phone.root.run(f"[ -f {HOME}/offhookd.sh ] || exit 9; {_SCRIPT} status")
+    if done.code == 9:
+        return _ABSENT
+    said = dict(
+        line.partition("=")[::2] for line in done.check("the recorder's status").text.splitlines()
+    )
+    since = said.get("at", "")
+    running = bool(said.get("daemon"))
+    return RecorderStatus(
+        installed=True,
+        running=running,
+        supervised=bool(said.get("supervisor")),
+        state=said.get("state") if running else None,
+        since_ms=int(since) if since.isdigit() else None,
+        notice=said.get("notice") == "shown",
+        undo=said.get("undo") == "pending",
+        spooled=int(said.get("spool", "0") or 0),
+        problem=said.get("problem") or None,
+    )
+
+
+def watch_command(phone: Phone, sources: list[Source]) -> shell.Process:
+    """The phone's own word of changes in the spool, the recorder's state, and other sources.
+
+    Lines are inotifyd's: letters, folder, name. It ends with the stream.
+    """
+    folders = [SPOOL, f"{HOME}/run", *(_watched(source.path) for source in sources)]
+    return phone.root.spawn(f"sh {HOME}/watch.sh {shlex.join(folders)}")
+
+
+def _watched(path: str) -> str:
+    """The folder to watch: changes made behind Android's FUSE view are not seen through it."""
+    for view in ("/sdcard", "/storage/emulated/0"):
+        if path == view or path.startswith(view + "/"):
+            return "/data/media/0" + path.removeprefix(view)
+    return path
+
+
+def _withdraw_notice(phone: Phone) -> None:
+    """Take the notification back. Android has no command for that: what the shell posted goes
+    when its package is stopped, which ends nothing that runs over ADB."""
+    listed = phone.run("cmd notification list 2>/dev/null").text.splitlines()
+    ours = [line for line in listed if "|com.android.shell|" in line and "|offhook|" in line]
+    if ours:
+        phone.run("am force-stop com.android.shell")

@@ -1,0 +1,75 @@
+"""The ``offhook`` command: global options, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from agent import __version__
+from agent.cli import library, phone, syncing
+from agent.cli.common import App, fail
+from agent.config import home_dir
+from agent.errors import OffhookError
+
+_EPILOG = """\b
+First steps:
+  offhook --phone HOST:5555 doctor     what the phone can do
+  offhook enable                       capture on
+  offhook watch                        pull each recording as it appears
+  offhook list                         what there is
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="offhook %(version)s")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of archive and configuration.  [env: OFFHOOK_HOME]",
+)
+@click.option("--phone", metavar="NAME", help="The phone meant: alias, serial or HOST:PORT.")
+@click.option("--json", is_flag=True, help="Print one JSON document instead of text.")
+@click.pass_context
+def cli(context: click.Context, home: Path | None, phone: str | None, json: bool) -> None:
+    """Call recordings from a rooted Android test phone, verified and searchable here."""
+    context.obj = App(home=home_dir(home), json=json)
+    if phone is not None:
+        context.default_map = {name: {"phone": phone} for name in cli.commands}
+
+
+for _command in (*phone.COMMANDS, *syncing.COMMANDS, *library.COMMANDS):
+    cli.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run ``offhook``; the process ends with an exit code of :mod:`agent.errors`."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run ``offhook`` and return its exit code: 130 after Ctrl-C, 141 when a pipe was closed."""
+    os.umask(0o077)  # recordings, index and keys are nobody else's business
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with cli.make_context("offhook", words) as context:
+            try:
+                cli.invoke(context)
+            except OffhookError as error:
+                # An option's error comes before there is an app.
+                return fail(error, context.obj or App(home=Path(), json="--json" in words))
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader has gone; keep the interpreter from writing to it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return 0

@@ -1,0 +1,230 @@
+"""devices, doctor, enable, disable, status: what is about a phone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+from rich.table import Table
+
+from agent.capture import control, recorder
+from agent.capture.consent import BASES, Consent, consent
+from agent.capture.doctor import Diagnosis, diagnose
+from agent.capture.journal import read_journal
+from agent.cli import syncing
+from agent.cli.common import App, pass_app
+from agent.errors import ConsentError, PhoneError, RestoreError
+from agent.phone.phone import Phone, open_phone
+from agent.text import shown
+
+_PHONE = click.option(
+    "--phone", metavar="NAME", envvar="OFFHOOK_PHONE", help="Alias, serial or HOST:PORT."
+)
+
+
+@click.command()
+@pass_app
+def devices(app: App) -> None:
+    """List the phones that are known, and whether they answer."""
+    rows = []
+    for address in sorted(set(app.addresses().values())):
+        alias = next((p.alias for p in app.config.phones if p.address == address), None)
+        row: dict[str, object] = {"address": address, "alias": alias, "answers": False}
+        try:
+            with open_phone(address, timeout=3) as phone:
+                app.remember(phone, address)
+                facts = phone.facts
+                row |= {"answers": True, "serial": facts.serial, "name": facts.name}
+                row |= {"problem": None}
+        except PhoneError as error:
+            row |= {"problem": error.message, "hint": error.hint}
+        rows.append(row)
+    if app.json:
+        app.print_json(rows)
+        return
+    if not rows:
+        app.note("No phone is known yet. Turn on ADB over TCP (`adb tcpip 5555` over USB), then:")
+        app.note("  offhook --phone HOST:5555 doctor")
+        return
+    table = Table(box=None, header_style="bold")
+    for heading in ("alias", "serial", "phone", "address", "state"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        state = "answers" if row["answers"] else str(row["problem"])
+        table.add_row(
+            *(
+                shown(str(row.get(k) or "")).replace("[", r"\[")
+                for k in ("alias", "serial", "name", "address")
+            ),
+            f"[green]{state}[/]" if row["answers"] else f"[red]{shown(state)}[/]",
+        )
+    app.console.print(table)
+
+
+@click.command()
+@_PHONE
+@pass_app
+def doctor(app: App, phone: str | None) -> None:
+    """Say what a phone is, what could record its calls, and why not the rest."""
+    with app.open_phone(phone) as opened:
+        found = diagnose(opened)
+    if app.json:
+        app.print_json(found.as_dict())
+    else:
+        _print_diagnosis(app, found)
+
+
+def _print_diagnosis(app: App, found: Diagnosis) -> None:
+    facts = found.facts
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    space = "unknown" if facts.free_bytes is None else f"{facts.free_bytes / 2**30:.1f} GiB"
+    sound = found.sound
+    cards = ", ".join(card.name for card in sound.cards) if sound else "can't be seen without root"
+    counts = (
+        f"{sum(map(len, sound.controls.values()))} controls, {len(sound.pcms)} PCMs"
+        if sound
+        else ""
+    )
+    recorder_line = "not installed"
+    if found.recorder is not None and found.recorder.installed:
+        recorder_line = found.recorder.state or "installed, does not run"
+    for name, value in (
+        ("phone", f"{facts.name}, serial {facts.serial}"),
+        ("chip", f"{facts.soc or facts.platform} ({facts.abis})"),
+        ("kernel", facts.kernel),
+        ("root", found.root or found.root_problem or ""),
+        ("SELinux", facts.selinux),
+        ("sound", cards or "no card"),
+        ("", counts),
+        ("clock", f"{facts.clock_ms:+d} ms to this computer's (± {facts.clock_error_ms} ms)"),
+        ("free", space),
+        ("recorder", recorder_line),
+    ):
+        if value:
+            table.add_row(name, shown(value).replace("[", r"\["))
+    app.console.print(table)
+    app.console.print()
+    routes = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    routes.add_column("route")
+    routes.add_column("works")
+    routes.add_column("why", overflow="fold")
+    marks = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]try it[/]"}
+    for verdict in found.routes:
+        why = shown(verdict.reason) + (f" {verdict.instead}" if verdict.instead else "")
+        routes.add_row(verdict.route, marks[verdict.possible], why.replace("[", r"\["))
+    app.console.print(routes)
+    for warning in found.warnings:
+        app.console.print(f"! {shown(warning)}", style="yellow", markup=False)
+
+
+@click.command()
+@_PHONE
+@click.option("--basis", type=click.Choice(list(BASES)), help="On what basis you record.")
+@click.option("--here", metavar="CC[-SS]", help="Where this phone is: DE, US-CA.")
+@click.option("--there", metavar="CC[-SS]", help="Where the other end is; default: the same.")
+@pass_app
+def enable(
+    app: App, phone: str | None, basis: str | None, here: str | None, there: str | None
+) -> None:
+    """Turn capture on: every call from now on is recorded, and the phone says so.
+
+    Asks once for the basis on which you record; --basis and --here answer beforehand.
+    """
+    with app.open_phone(phone) as opened:
+        given = _consent(app, opened, basis, here, there)
+        plan = control.enable(opened, app.home, given, app.note)
+        name = opened.facts.name
+    if app.json:
+        app.print_json(
+            {"enabled": True, "phone": name, "consent": given.as_dict()} | plan.as_dict()
+        )
+        return
+    legs = " and ".join(plan.channels)
+    app.note(
+        f"Capture is on: {name} records every call by {plan.pcm} ({legs}), "
+        "and shows a notification for as long as it does."
+    )
+    app.note("Now run `offhook watch`, and make a call. `offhook disable` gives the phone back.")
+
+
+def _consent(
+    app: App, phone: Phone, basis: str | None, here: str | None, there: str | None
+) -> Consent:
+    """The answer given now, or the one given before for this phone, or the one asked for."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    before = read_journal(app.home, phone.serial)
+    if basis is None and here is None and before is not None:
+        return Consent(**before.consent)
+    stdin = click.get_text_stream("stdin")
+    if basis is None or here is None:
+        if app.json or not stdin.isatty():
+            raise ConsentError(
+                "recording calls needs a basis, and none was given",
+                hint=f"Add --basis ({', '.join(BASES)}) and --here (your country: DE, US-CA).",
+            )
+        app.note("Recordings hold human voices. On what basis do you record the calls?")
+        for name, meaning in BASES.items():
+            app.note(f"  {name:<10} {meaning}")
+        basis = basis or click.prompt("Basis", type=click.Choice(list(BASES)))
+        here = here or click.prompt("Where is this phone (country, or US-CA)").strip().upper()
+        there = there or click.prompt("Where is the other end", default=here).strip().upper()
+    return consent(str(basis), here.upper(), (there or here).upper(), at)
+
+
+@click.command()
+@_PHONE
+@pass_app
+def disable(app: App, phone: str | None) -> None:
+    """Turn capture off, pull what is left, and give the phone back as it was."""
+    with app.open_phone(phone) as opened:
+        control.stop(opened, app.note)
+        left = syncing.drain(app, opened)
+        if left:
+            raise RestoreError(
+                f"capture is off, but {left} recordings could not be pulled and stay on the phone",
+                hint="`offhook sync` says why; then run `offhook disable` again.",
+            )
+        compared = control.give_back(opened, app.home, app.note)
+        name = opened.facts.name
+    if app.json:
+        app.print_json({"enabled": False, "phone": name, "compared": compared})
+        return
+    app.note(f"Capture is off. {name} is as it was: {len(compared)} mixer controls compared.")
+
+
+@click.command()
+@_PHONE
+@pass_app
+def status(app: App, phone: str | None) -> None:
+    """Say whether capture is on, what the phone does now, and what waits to be pulled."""
+    with app.open_phone(phone) as opened:
+        said = recorder.status(opened)
+        name, serial = opened.facts.name, opened.serial
+        journal = read_journal(app.home, serial)
+    if app.json:
+        app.print_json({"phone": name, "serial": serial, **vars(said)})
+        return
+    if not said.installed:
+        app.note(f"Capture is off on {name}.")
+        if journal is not None:
+            app.note("It was on, and ended without `offhook disable`: run that to compare.")
+        return
+    what = {
+        None: "installed, but not running: run `offhook enable`",
+        "idle": "on, no call",
+        "ringing": "on, the phone rings",
+        "offhook": "on, a call begins",
+        "recording": "on, a call is being recorded",
+        "refused": "on, but this call is NOT recorded",
+    }[said.state]
+    app.note(f"Capture on {name}: {what}.")
+    app.note(f"Recordings on the phone: {said.spooled}.")
+    if not said.notice:
+        app.note("The phone does not show the notification, so nothing is recorded.")
+    if said.problem:
+        app.note(f"Last problem: {shown(said.problem)}")
+
+
+COMMANDS: tuple[click.Command, ...] = (devices, doctor, enable, disable, status)

@@ -1,0 +1,28 @@
+"""What every test gets: an environment of its own, and no thread left behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the user's home, archive, phone or ADB key."""
+    for name in ("OFFHOOK_HOME", "OFFHOOK_PHONE", "ANDROID_SERIAL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ANDROID_USER_HOME", str(tmp_path / "android"))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that leaves a thread fails, and says which."""
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in threading.enumerate() if t not in before and t.is_alive()]
+    for thread in left:
+        thread.join(timeout=5)
+    assert not [t for t in left if t.is_alive()], "threads left behind"

@@ -1,0 +1,94 @@
+"""offhook.toml, and the consent and the journal that stand beside it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agent.capture.consent import consent
+from agent.capture.journal import Journal, end_journal, read_journal, write_journal
+from agent.config import load_config
+from agent.errors import ConfigError, ConsentError, UsageError
+from agent.phone.phone import parse_address
+
+
+def write(home: Path, text: str) -> Path:
+    (home / "offhook.toml").write_text(text, encoding="utf-8")
+    return home
+
+
+def test_no_file_is_no_settings(tmp_path: Path) -> None:
+    assert load_config(tmp_path).phones == ()
+
+
+def test_phones_and_sources(tmp_path: Path) -> None:
+    config = load_config(
+        write(
+            tmp_path,
+            '[[phone]]\nalias = "desk"\naddress = "192.0.2.7"\n'
+            '[[source]]\nname = "bcr"\npath = "/sdcard/BCR"\nroot = true\n',
+        )
+    )
+    assert config.phones[0].alias == "desk"
+    assert config.sources[0].root is True
+    assert config.sources[0].atomic is False
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[phone", "can't read"),
+        ('[[phon]]\nalias = "x"', "Did you mean 'phone'"),
+        ('[[phone]]\naliass = "x"', "Did you mean 'alias'"),
+        ('[[phone]]\nalias = "x"', "needs address"),
+        ('[phone]\nalias = "x"', r"\[\[phone\]\]"),
+        ('[[source]]\nname = "x"\npath = "BCR"', "not absolute"),
+        ('[[source]]\nname = "x"\npath = "/B"\nroot = 1', "not true or false"),
+        ('[[source]]\nname = "x"\npath = "/B"\n' * 2, "stands twice"),
+    ],
+)
+def test_every_mistake_is_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text))
+    assert re.search(words, f"{caught.value} {caught.value.hint}")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.7", ("192.0.2.7", 5555)),
+        ("desk.local:5037", ("desk.local", 5037)),
+        ("[::1]:5556", ("::1", 5556)),
+        ("::1", ("::1", 5555)),
+    ],
+)
+def test_addresses(text: str, address: tuple[str, int]) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", ":5555", "x:0", "x:99999", "x:y"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_address(text)
+
+
+def test_consent_needs_a_known_basis_and_two_jurisdictions() -> None:
+    given = consent("one-party", "DE", "US-CA", "2026-01-01T00:00:00+00:00")
+    assert given.token == "one-party:DE:US-CA"
+    for basis, here in (("because", "DE"), ("own-line", "Germany"), ("own-line", "")):
+        with pytest.raises(ConsentError):
+            consent(basis, here, "DE", "now")
+
+
+def test_the_journal_is_private_and_comes_back(tmp_path: Path) -> None:
+    journal = Journal("../S 1", "now", "1", 0, {"a": "on"}, {}, {"basis": "own-line"}, ["x"])
+    write_journal(tmp_path, journal)
+    (path,) = (tmp_path / "phones").iterdir()
+    assert path.parent == tmp_path / "phones"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_journal(tmp_path, "../S 1") == journal
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="can't read"):
+        read_journal(tmp_path, "../S 1")
+    end_journal(tmp_path, "../S 1")
+    assert read_journal(tmp_path, "../S 1") is None

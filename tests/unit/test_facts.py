@@ -1,0 +1,29 @@
+"""What phones say of themselves."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.phone.facts import parse_getprop
+from agent.text import shown
+
+
+def test_values_may_be_empty_or_hold_brackets_and_newlines() -> None:
+    text = "[ro.a]: [x]\n[ro.b]: []\nnoise\n[ro.c]: [one\ntwo]\n[ro.d]: [[Global]]\n"
+    assert parse_getprop(text) == {"ro.a": "x", "ro.b": "", "ro.c": "one\ntwo", "ro.d": "[Global]"}
+
+
+@given(st.text())
+def test_no_text_crashes_it(text: str) -> None:
+    parse_getprop(text)
+
+
+@given(st.text())
+def test_what_is_shown_has_nothing_that_a_terminal_obeys(text: str) -> None:
+    said = shown(text)
+    assert not any(ord(ch) < 32 or 0x7F <= ord(ch) < 0xA0 for ch in said)
+    assert not set(said) & set("\u202e\u2066\u2028\u200f")
+    said.encode()
+
+
+def test_stray_bytes_are_shown_as_bytes() -> None:
+    assert shown(b"a\xffb".decode("utf-8", "surrogateescape")) == "a\\xffb"
