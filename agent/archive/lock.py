@@ -8,7 +8,6 @@ import json
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 
 from agent.errors import BusyError
 
@@ -38,7 +37,7 @@ class WriterLock:
             holder = _read_holder(fd)
             os.close(fd)
             raise BusyError(
-                f"Another Offhook works on this archive: {holder}.",
+                f"another Offhook works on this archive: {holder}",
                 hint="Stop it, or wait until it has finished.",
             ) from error
         self._fd = fd
@@ -55,18 +54,6 @@ class WriterLock:
                 os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
-
-    def __enter__(self) -> WriterLock:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
 
 
 def _read_holder(fd: int) -> str:

@@ -1,0 +1,235 @@
+"""Filing: from sealed bytes to a recording in the index, in steps that a kill can't tear apart.
+
+1. What is about to be done is written to ``filing``.
+2. The file gets its name.
+3. The recording, its sighting, its custody entry and the end of (1) are one transaction.
+
+A kill before (2) leaves a part, which is removed; after it, :func:`recover` does (3) again.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from sqlite_utils import Database
+
+from agent.archive.names import archive_path
+from agent.archive.records import Fact, Recording, storable
+from agent.archive.search import row_of
+from agent.archive.store import Part, sha256_of
+from agent.errors import ArchiveError
+from agent.text import shown
+
+if TYPE_CHECKING:
+    from agent.archive.archive import Archive
+
+#: Facts that fill a column of their own, and what such a column takes.
+FACT_COLUMNS: dict[str, type] = {
+    "route": str,
+    "started_ms": int,
+    "ended_ms": int,
+    "direction": str,
+    "number": str,
+    "contact": str,
+    "sim": str,
+}
+
+
+@dataclass
+class NewRecording:
+    """What is known of bytes that are about to be filed.
+
+    ``original_name`` is as the phone has it; ``sound`` holds the columns that were measured
+    (duration_s, format, codec, rate, channels, levels, silent, silent_channels, problem).
+    """
+
+    original_name: str
+    mtime_ns: int
+    phone: str | None = None
+    source: str | None = None
+    remote_path: str | None = None
+    sighting: int | None = None
+    facts: dict[str, Fact] = field(default_factory=dict)
+    sound: dict[str, Any] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    sidecar: str | None = None
+    how: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> PurePosixPath:
+        """Where it is going to be, if nothing else has that name."""
+        known = {name: fact.value for name, fact in self.facts.items()}
+        return archive_path(
+            known.get("started_ms", self.mtime_ns // 1_000_000),
+            self.original_name,
+            direction=known.get("direction"),
+            number=known.get("number"),
+        )
+
+
+def columns_of(facts: Mapping[str, Fact]) -> dict[str, Any]:
+    """The columns that facts fill; a value of the wrong kind fills none."""
+    columns = {}
+    for name, kind in FACT_COLUMNS.items():
+        if name in facts and isinstance(facts[name].value, kind):
+            value = facts[name].value
+            columns[name] = storable(value) if isinstance(value, str) else value
+    return columns
+
+
+def file_part(archive: Archive, part: Part, new: NewRecording) -> tuple[Recording, bool]:
+    """File a part, which is gone afterwards; the recording, and whether its bytes were new."""
+    require_writer(archive)
+    try:
+        part.seal(new.mtime_ns)
+        if archive.has(part.sha256):
+            return _file_again(archive, part, new), False
+        path = _claim(archive, part, new)
+        while path is not None and not archive.store.place(part, path):
+            path = _claim(archive, part, new, taken=path)
+    finally:
+        part.discard()
+    with archive.reading() as db:
+        found = list(db.query("SELECT * FROM filing WHERE sha256 = ?", [part.sha256]))
+    _finish(archive, found[0]["path"], json.loads(found[0]["work"]))
+    return archive.recording(part.sha256), True
+
+
+def recover(archive: Archive) -> int:
+    """Finish what a killed run had begun to file; returns how many recordings that gave."""
+    with archive.reading() as db:
+        begun = list(db.query("SELECT * FROM filing"))
+    finished = 0
+    for row in begun:
+        final = archive.store.locate(row["path"])
+        if final.is_file() and sha256_of(final) == row["sha256"]:
+            _finish(archive, row["path"], json.loads(row["work"]))
+            finished += 1
+            continue
+        with archive.writing() as db:
+            known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [row["path"]]).fetchone()
+            # A name reserved on a disk without hard links, and nothing renamed onto it.
+            if not known and final.is_file() and final.stat().st_size == 0:
+                final.unlink()
+            db.execute("DELETE FROM filing WHERE path = ?", [row["path"]])
+    return finished
+
+
+def index_text(db: Database, row_id: int, values: Mapping[str, str]) -> None:
+    """Let search find a recording by these texts."""
+    db.execute(
+        "INSERT INTO search (rowid, number, contact, note, name, tails)"
+        " VALUES (:id, :number, :contact, :note, :name, :tails)",
+        {**values, "id": row_id},
+    )
+
+
+def require_writer(archive: Archive) -> None:
+    """Only the one that has the archive's lock files recordings."""
+    if not archive.lock.held:
+        raise ArchiveError("the archive was not opened for writing")
+
+
+def _claim(
+    archive: Archive, part: Part, new: NewRecording, taken: PurePosixPath | None = None
+) -> PurePosixPath | None:
+    """Write down what is about to be filed, and where; None if the very file is there already."""
+    path = archive.store.free(new.path)
+    if taken is not None and path == taken:
+        raise ArchiveError(f"{path} can't be created, and is not there either")
+    lost = None if taken is not None else _left_by_power_cut(archive, part, new.path)
+    with archive.writing() as db:
+        db.execute("DELETE FROM filing WHERE sha256 = ?", [part.sha256])
+        db.execute(
+            "INSERT INTO filing (path, sha256, work) VALUES (?, ?, ?)",
+            [str(lost or path), part.sha256, json.dumps(_work(archive, part, new))],
+        )
+    return None if lost else path
+
+
+def _left_by_power_cut(archive: Archive, part: Part, path: PurePosixPath) -> PurePosixPath | None:
+    """The same bytes under the same name, but in no index: theirs was lost, the file was not."""
+    final = archive.store.locate(path)
+    try:
+        found = final.lstat()
+    except FileNotFoundError:
+        return None
+    with archive.reading() as db:
+        known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [str(path)]).fetchone()
+    if known or not stat.S_ISREG(found.st_mode) or found.st_size != part.size:
+        return None
+    return path if sha256_of(final) == part.sha256 else None
+
+
+def _work(archive: Archive, part: Part, new: NewRecording) -> dict[str, Any]:
+    """All that :func:`_finish` needs, as JSON can keep it."""
+    row = {
+        "sha256": part.sha256,
+        "size": part.size,
+        "original_name": storable(shown(new.original_name)),
+        "phone": new.phone,
+        "source": new.source,
+        **columns_of(new.facts),
+        **{k: json.dumps(v) if isinstance(v, list) else v for k, v in new.sound.items()},
+        "flags": json.dumps(new.flags),
+        "facts": json.dumps({name: fact.as_dict() for name, fact in new.facts.items()}),
+        "sidecar": None if new.sidecar is None else storable(new.sidecar),
+        "added_ms": archive.clock(),
+        "verified_ms": archive.clock() if new.how.get("verified") else None,
+    }
+    remote = None if new.remote_path is None else shown(new.remote_path)
+    return {"row": row, "sighting": new.sighting, "remote": remote, "how": new.how}
+
+
+def _finish(archive: Archive, path: str, work: dict[str, Any]) -> None:
+    row = {**work["row"], "path": path}
+    names = ", ".join(row)
+    marks = ", ".join(f":{name}" for name in row)
+    with archive.writing() as db:
+        if not archive.has(row["sha256"]):
+            cursor = db.execute(f"INSERT INTO recordings ({names}) VALUES ({marks})", row)  # noqa: S608
+            texts = {"number": None, "contact": None, "note": None, **row}
+            index_text(db, int(cursor.lastrowid or 0), row_of(texts))
+            archive.log(
+                "filed",
+                sha256=row["sha256"],
+                phone=row["phone"],
+                path=work["remote"],
+                detail={"archived": path, "size": row["size"], **work["how"]},
+            )
+        _sighting_filed(db, work["sighting"], row["sha256"], archive.clock())
+        db.execute("DELETE FROM filing WHERE path = ?", [path])
+
+
+def _file_again(archive: Archive, part: Part, new: NewRecording) -> Recording:
+    """Bytes that the archive has: another sighting of them, and the file if that was lost."""
+    known = archive.recording(part.sha256)
+    final = archive.file_of(known)
+    action = "seen again"
+    if not final.exists():
+        archive.store.place_again(part, PurePosixPath(known.path))
+        action = "restored"
+    with archive.writing() as db:
+        _sighting_filed(db, new.sighting, part.sha256, archive.clock())
+        archive.log(
+            action,
+            sha256=part.sha256,
+            phone=new.phone,
+            path=None if new.remote_path is None else shown(new.remote_path),
+            detail=new.how,
+        )
+    return known
+
+
+def _sighting_filed(db: Database, sighting: int | None, sha256: str, now_ms: int) -> None:
+    if sighting is not None:
+        db.execute(
+            "UPDATE sightings SET state = 'filed', sha256 = ?, error = NULL, next_try_ms = NULL,"
+            " last_seen_ms = ? WHERE id = ?",
+            [sha256, now_ms, sighting],
+        )

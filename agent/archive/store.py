@@ -1,0 +1,205 @@
+"""The folder of recordings: bytes go in whole, once, under a name of their own, and stay.
+
+A file is written as ``.NAME.ID.part`` in the folder where it will be, hashed on the way, flushed
+to the disk, made read-only and only then given its name, never over another file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from agent.archive.names import numbered
+from agent.errors import ArchiveError, DiskFullError, IntegrityError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_CHUNK = 1 << 20
+
+
+class Part:
+    """Bytes on their way into the archive; :meth:`discard` it unless it was placed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._hash = hashlib.sha256()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        with disk_errors(path):
+            self._fd: int | None = os.open(path, flags, 0o600)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256, in hexadecimal, of what was written so far."""
+        return self._hash.hexdigest()
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes; a full disk is a DiskFullError, and nothing stays behind."""
+        if self._fd is None:
+            raise ValueError("this part is sealed")
+        try:
+            with disk_errors(self.path):
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(self._fd, view) :]
+        except ArchiveError:
+            self.discard()
+            raise
+        self._hash.update(chunk)
+        self.size += len(chunk)
+
+    def seal(self, mtime_ns: int | None = None) -> None:
+        """Flush to the disk, make read-only, take over the original's mtime."""
+        if self._fd is None:
+            return
+        try:
+            with disk_errors(self.path):
+                os.fchmod(self._fd, 0o400)
+                if mtime_ns is not None:
+                    with contextlib.suppress(OverflowError, OSError):
+                        os.utime(self._fd, ns=(mtime_ns, mtime_ns))
+                _datasync(self._fd)
+        except ArchiveError:
+            self.discard()
+            raise
+        self._close()
+
+    def discard(self) -> None:
+        """Remove what was written; harmless when it has been placed or discarded."""
+        self._close()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+
+class Store:
+    """The archive's folder of recordings; paths are relative to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def locate(self, path: PurePosixPath | str) -> Path:
+        """Where ``path`` is on the disk; ArchiveError if it would be outside the archive."""
+        relative = PurePosixPath(path)
+        if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+            raise ArchiveError(f"{str(path)!r} is not a path inside the archive")
+        return self.root / relative
+
+    def begin(self, path: PurePosixPath) -> Part:
+        """A part for what may become ``path``, in the folder where that is."""
+        final = self.locate(path)
+        with disk_errors(final.parent):
+            self._make_folder(final.parent)
+        return Part(final.with_name(f".{final.name}.{secrets.token_hex(4)}.part"))
+
+    def free(self, path: PurePosixPath) -> PurePosixPath:
+        """``path`` if nothing has that name, or the first ``name~N`` that nothing has."""
+        candidate, count = path, 1
+        while os.path.lexists(self.locate(candidate)):
+            count += 1
+            candidate = path.with_name(numbered(path.name, count))
+        return candidate
+
+    def place(self, part: Part, path: PurePosixPath) -> bool:
+        """Give a sealed part its name; False, and no change, if something has that name."""
+        final = self.locate(path)
+        with disk_errors(final):
+            try:
+                os.link(part.path, final, follow_symlinks=False)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                if not _rename_without_links(part.path, final):
+                    return False
+            else:
+                part.path.unlink()
+            sync_folder(final.parent)
+        return True
+
+    def place_again(self, part: Part, path: PurePosixPath) -> None:
+        """Put a sealed part where a filed recording was, and is not any more."""
+        with disk_errors(self.locate(path)):
+            self._make_folder(self.locate(path).parent)
+        if not self.place(part, path):
+            raise ArchiveError(f"{path} can't be put back")
+
+    def clean(self) -> list[Path]:
+        """Remove the parts that a run left when it died; only the writer may."""
+        stale = sorted(self.root.glob("*/*/.*.part"))
+        for path in stale:
+            with contextlib.suppress(FileNotFoundError), disk_errors(path):
+                path.unlink()
+        return stale
+
+    def check(self, path: PurePosixPath | str, sha256: str) -> None:
+        """Read a filed recording again; IntegrityError unless its bytes are the same."""
+        final = self.locate(path)
+        try:
+            found = sha256_of(final)
+        except FileNotFoundError as error:
+            raise IntegrityError(f"{path} is not in the archive's folder any more") from error
+        if found != sha256:
+            raise IntegrityError(f"{path} has other bytes than were filed")
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = [f for f in (folder, *folder.parents) if f.is_relative_to(self.root)]
+        for each in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                each.mkdir(mode=0o700)
+                sync_folder(each.parent)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors about ``path`` into the archive's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFullError(
+                f"no room left for {path.parent}: {error.strerror}",
+                hint="Free some space; what was not taken is still on the phone.",
+            ) from error
+        raise ArchiveError(f"{path}: {error.strerror or error}") from error
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256, in hexadecimal, of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries safe from a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Some file systems (network ones) can't flush a folder; they have no more to give.
+        with contextlib.suppress(OSError):
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _datasync(fd: int) -> None:
+    getattr(os, "fdatasync", os.fsync)(fd)
+
+
+def _rename_without_links(part: Path, final: Path) -> bool:
+    """Reserve the name with an empty file of ours, then rename over that (FAT, exFAT, some nets)."""
+    try:
+        os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return False
+    part.replace(final)
+    return True
