@@ -17,6 +17,7 @@ if [ $# -gt 0 ]; then
   inotifyd - "$@" </dev/null &
   watcher=$!
   trap 'kill $watcher 2>/dev/null' EXIT
+  trap 'exit 0' HUP INT TERM
 fi
 echo ready
 cat >/dev/null

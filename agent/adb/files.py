@@ -77,7 +77,10 @@ def pull(link: Link, path: str) -> Iterator[bytes]:
 
 
 def push(link: Link, data: bytes, path: str, mode: int) -> None:
-    """Write a file as adbd's user; RemoteError with the phone's words when it could not."""
+    """Write a file as adbd's user; RemoteError with the phone's words when it could not.
+
+    adbd gives group and others what ``mode`` gives the owner: nothing private goes this way.
+    """
     with _Sync(link) as sync:
         target = path.encode("utf-8", "surrogateescape") + b"," + str(0o100000 | mode).encode()
         sync.request(b"SEND", target)
