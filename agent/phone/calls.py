@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from agent.adb import shell
 from agent.adb.link import Link
 
-_COLUMNS = ("_id", "date", "duration", "type", "presentation", "subscription_id", "number", "name")
+_COLUMNS = (
+    "_id",
+    "date",
+    "duration",
+    "type",
+    "presentation",
+    "features",
+    "subscription_id",
+    "number",
+    "name",
+)
 _ROW = re.compile(r"^Row: \d+ (?=_id=\d+, date=)", re.MULTILINE)
 
 #: Before this, a date is not in milliseconds but cut to 32 bits (old ``content`` commands).
@@ -20,27 +30,27 @@ _EARLIEST_MS = 10**11
 
 
 @dataclass(frozen=True)
-class CallRow:
-    """A row of the call log. ``date_ms`` is epoch UTC of the ring or the dialling; ``duration_s``
-    the seconds connected; ``kind`` Android's integer (1 in, 2 out, 3 missed, 5 rejected, …).
-    ``number`` is None where the log hides it; ``raw`` is the row's own text."""
+class LoggedCall:
+    """A row of a phone's call log.
 
-    id: int
+    ``type`` is Android's integer (1 in, 2 out, 3 missed…); ``duration_s`` counts from the
+    answer; ``date_ms`` is when it began to ring or was dialled; ``number`` is empty where the
+    log hides it; ``raw`` is the row's own text.
+    """
+
+    log_id: int
     date_ms: int
     duration_s: int
-    kind: int
-    number: str | None
-    contact: str | None
-    sim: str | None
-    raw: str
-
-    @property
-    def direction(self) -> str | None:
-        """``in``, ``out``, or None for a kind that is neither."""
-        return {1: "in", 3: "in", 4: "in", 5: "in", 6: "in", 7: "in", 2: "out"}.get(self.kind)
+    type: int
+    number: str = ""
+    name: str | None = None
+    presentation: int | None = None
+    features: int | None = None
+    sim: str | None = None
+    raw: str = ""
 
 
-def read_call_log(link: Link) -> list[CallRow]:
+def read_call_log(link: Link) -> list[LoggedCall]:
     """All rows that the phone keeps (Android: the newest 500), in its own order."""
     columns = ":".join(_COLUMNS)
     done = shell.run(
@@ -51,7 +61,7 @@ def read_call_log(link: Link) -> list[CallRow]:
     return parse_call_log(done.stdout.decode("utf-8", "replace"))
 
 
-def parse_call_log(text: str) -> list[CallRow]:
+def parse_call_log(text: str) -> list[LoggedCall]:
     """Rows out of what ``content query`` printed; a row that makes no sense is left out."""
     starts = [match.start() for match in _ROW.finditer(text)]
     rows = []
@@ -62,7 +72,7 @@ def parse_call_log(text: str) -> list[CallRow]:
     return rows
 
 
-def _parse_row(raw: str) -> CallRow | None:
+def _parse_row(raw: str) -> LoggedCall | None:
     """One row, column by column in the order asked for."""
     rest = raw.split(" ", 2)[2]
     values: dict[str, str] = {}
@@ -85,14 +95,17 @@ def _parse_row(raw: str) -> CallRow | None:
         return None
     if date < _EARLIEST_MS:
         return None
-    hidden = values["presentation"] not in ("1", "NULL", "")
-    return CallRow(
-        id=row_id,
+    presentation = _integer(values["presentation"])
+    hidden = presentation not in (1, None)
+    return LoggedCall(
+        log_id=row_id,
         date_ms=date,
         duration_s=duration,
-        kind=kind,
-        number=None if hidden else _text(values["number"]),
-        contact=_text(values["name"]),
+        type=kind,
+        number="" if hidden else _text(values["number"]) or "",
+        name=_text(values["name"]),
+        presentation=presentation,
+        features=_integer(values["features"]),
         sim=_text(values["subscription_id"]),
         raw=raw,
     )
@@ -100,3 +113,7 @@ def _parse_row(raw: str) -> CallRow | None:
 
 def _text(value: str) -> str | None:
     return None if value in ("", "NULL") else value
+
+
+def _integer(value: str) -> int | None:
+    return int(value) if value.lstrip("-").isdecimal() else None

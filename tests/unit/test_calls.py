@@ -13,6 +13,7 @@ def row(index: int = 0, /, **values: object) -> str:
         "duration": 53,
         "type": 1,
         "presentation": 1,
+        "features": 68,
         "subscription_id": "1",
         "number": "+4930123456",
         "name": "NULL",
@@ -22,13 +23,9 @@ def row(index: int = 0, /, **values: object) -> str:
 
 def test_a_row_as_android_prints_it() -> None:
     (call,) = parse_call_log(row(name="Ada") + "\n")
-    assert (call.id, call.date_ms, call.duration_s) == (7, 1_768_411_227_699, 53)
-    assert (call.direction, call.number, call.contact, call.sim) == (
-        "in",
-        "+4930123456",
-        "Ada",
-        "1",
-    )
+    assert (call.log_id, call.date_ms, call.duration_s) == (7, 1_768_411_227_699, 53)
+    assert (call.type, call.number, call.name, call.sim) == (1, "+4930123456", "Ada", "1")
+    assert (call.presentation, call.features) == (1, 68)
     assert call.raw == row(name="Ada")
 
 
@@ -41,15 +38,14 @@ def test_an_empty_log_and_noise_are_no_calls() -> None:
 def test_a_name_with_commas_newlines_and_keys_stays_whole() -> None:
     name = "Miller, name=x, date=1\nRow: 9 number=1, Jörg"
     calls = parse_call_log(row(0, name=name) + "\n" + row(1, _id=8, type=2) + "\n")
-    assert [call.contact for call in calls] == [name, None]
-    assert [call.direction for call in calls] == ["in", "out"]
+    assert [call.name for call in calls] == [name, None]
+    assert [call.type for call in calls] == [1, 2]
 
 
-def test_a_private_number_is_none_and_keeps_its_contact_apart() -> None:
-    (call,) = parse_call_log(row(presentation=2, number=""))
-    assert call.number is None
-    (call,) = parse_call_log(row(presentation=2, number="-2"))
-    assert call.number is None
+def test_a_private_number_is_no_number() -> None:
+    for number in ("", "-2", "+4930123456"):
+        (call,) = parse_call_log(row(presentation=2, number=number))
+        assert call.number == ""
 
 
 def test_a_date_cut_to_32_bits_is_refused() -> None:
@@ -57,17 +53,12 @@ def test_a_date_cut_to_32_bits_is_refused() -> None:
     assert parse_call_log(row(date=1_067_000_001)) == []
 
 
-def test_a_kind_of_a_vendor_has_no_direction() -> None:
-    (call,) = parse_call_log(row(type=1000))
-    assert call.direction is None
-
-
 @given(st.text(), st.text(alphabet="0123456789+*#,;pw "))
 def test_whatever_a_name_holds_the_facts_before_it_are_right(name: str, number: str) -> None:
     calls = parse_call_log(row(name=name, number=number))
     assert calls
     assert calls[0].date_ms == 1_768_411_227_699
-    assert calls[0].number == (number or None)
+    assert calls[0].number == ("" if number == "NULL" else number)
 
 
 @given(st.text())
