@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from tests.lab.errors import LabError
-from tests.lab.machine import PATH
+from tests.lab.machine import PATH, TZ
 from tests.lab.rootfs import build
 
 MOUNTS = Path(__file__).with_name("host_mounts.sh")
@@ -103,8 +103,8 @@ class HostMachine:
         self,
         script: str,
         *,
-        input: bytes,
-        timeout: float,  # noqa: A002
+        input: bytes,  # noqa: A002
+        timeout: float,
     ) -> subprocess.CompletedProcess[bytes]:
         return run_in(self.pid, script, input=input, timeout=timeout)
 
@@ -119,8 +119,8 @@ def run_in(
     pid: int,
     script: str,
     *,
-    input: bytes,
-    timeout: float,  # noqa: A002
+    input: bytes,  # noqa: A002
+    timeout: float,
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs a script as root in the namespaces of process ``pid``."""
     command = [shutil.which("nsenter") or "nsenter", f"--target={pid}"]
@@ -132,6 +132,7 @@ def run_in(
     environment = {
         "PATH": PATH,
         "HOME": "/",
+        "TZ": TZ,
         "ANDROID_ROOT": "/system",
         "ANDROID_DATA": "/data",
         "TMPDIR": "/data/local/tmp",

@@ -9,6 +9,8 @@ PATH = (
     "/product/bin:/apex/com.android.runtime/bin:/system_ext/bin:/system/bin:/system/xbin"
     ":/odm/bin:/vendor/bin:/vendor/xbin"
 )
+TZ = "CET-1CEST,M3.5.0,M10.5.0/3"
+"""Europe/Berlin, without the tables: a phone's local time is seldom UTC."""
 
 
 class Machine(Protocol):

@@ -161,9 +161,10 @@ def _assemble(folder: Path) -> None:
     _copy(ANDROID / "etc", tree / "etc", 0o644)
     _copy(ANDROID / "bin", tree / "system/bin", 0o755)
     _copy(ANDROID / "lab", tree / "lab/bin", 0o755)
-    for name in ("su", "as", "init"):
+    programs = {"su": "lab/bin", "as": "lab/bin", "init": "lab/bin", "logcat": "system/bin"}
+    for name, place in programs.items():
         _compile(
-            ANDROID / "src" / f"{name}.c", tree / "lab/bin" / name, "x86_64-linux-musl", "-static"
+            ANDROID / "src" / f"{name}.c", tree / place / name, "x86_64-linux-musl", "-static"
         )
     _compile(
         ANDROID / "src/hold.c",
