@@ -3,6 +3,6 @@
 from agent.archive.archive import Archive
 from agent.archive.custody import Entry
 from agent.archive.filing import NewRecording
-from agent.archive.records import Fact, LoggedCall, Phone, Recording
+from agent.archive.records import Fact, Phone, Recording
 
-__all__ = ["Archive", "Entry", "Fact", "LoggedCall", "NewRecording", "Phone", "Recording"]
+__all__ = ["Archive", "Entry", "Fact", "NewRecording", "Phone", "Recording"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,11 +24,12 @@ from agent import __version__
 from agent.archive import calls, custody, filing, query, sightings
 from agent.archive.db import Index
 from agent.archive.lock import WriterLock
-from agent.archive.records import Direction, Fact, LoggedCall, Phone, Recording, storable
+from agent.archive.records import Direction, Fact, Phone, Recording, storable
 from agent.archive.schema import ARCHIVE
 from agent.archive.search import row_of
 from agent.archive.store import Store
 from agent.errors import ConfigError, UsageError
+from agent.phone.calls import LoggedCall
 
 
 def now_ms() -> int:
@@ -56,6 +58,8 @@ class Archive:
         self.clock = clock
         self.store = Store(home / "archive")
         self.lock = WriterLock(home / "offhook.lock", purpose)
+        #: Held by the thread that files; several phones share an archive.
+        self.filing = threading.RLock()
         self._write = write
         self._index: Index | None = None
 

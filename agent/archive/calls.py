@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from agent.archive.records import Fact, LoggedCall, storable
+from agent.archive.records import Fact, storable
 from agent.archive.search import same_number
+from agent.phone.calls import LoggedCall
 
 INCOMING, OUTGOING = 1, 2
 _SLACK_MS = 5_000  # clocks, and the moments a recorder takes to start and stop

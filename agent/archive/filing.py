@@ -28,6 +28,8 @@ from agent.text import shown
 if TYPE_CHECKING:
     from agent.archive.archive import Archive
 
+_MOST_NAMES = 5  # another program may take a name between our look and our rename
+
 #: Facts that fill a column of their own, and what such a column takes.
 FACT_COLUMNS: dict[str, type] = {
     "route": str,
@@ -87,17 +89,15 @@ def file_part(archive: Archive, part: Part, new: NewRecording) -> tuple[Recordin
     require_writer(archive)
     try:
         part.seal(new.mtime_ns)
-        if archive.has(part.sha256):
-            return _file_again(archive, part, new), False
-        path = _claim(archive, part, new)
-        while path is not None and not archive.store.place(part, path):
-            path = _claim(archive, part, new, taken=path)
+        with archive.filing:
+            if archive.has(part.sha256):
+                return _file_again(archive, part, new), False
+            work = _work(archive, part, new)
+            path = _place(archive, part, new, work)
+            _finish(archive, str(path), work)
+            return archive.recording(part.sha256), True
     finally:
         part.discard()
-    with archive.reading() as db:
-        found = list(db.query("SELECT * FROM filing WHERE sha256 = ?", [part.sha256]))
-    _finish(archive, found[0]["path"], json.loads(found[0]["work"]))
-    return archive.recording(part.sha256), True
 
 
 def recover(archive: Archive) -> int:
@@ -135,21 +135,21 @@ def require_writer(archive: Archive) -> None:
         raise ArchiveError("the archive was not opened for writing")
 
 
-def _claim(
-    archive: Archive, part: Part, new: NewRecording, taken: PurePosixPath | None = None
-) -> PurePosixPath | None:
-    """Write down what is about to be filed, and where; None if the very file is there already."""
-    path = archive.store.free(new.path)
-    if taken is not None and path == taken:
-        raise ArchiveError(f"{path} can't be created, and is not there either")
-    lost = None if taken is not None else _left_by_power_cut(archive, part, new.path)
-    with archive.writing() as db:
-        db.execute("DELETE FROM filing WHERE sha256 = ?", [part.sha256])
-        db.execute(
-            "INSERT INTO filing (path, sha256, work) VALUES (?, ?, ?)",
-            [str(lost or path), part.sha256, json.dumps(_work(archive, part, new))],
-        )
-    return None if lost else path
+def _place(archive: Archive, part: Part, new: NewRecording, work: dict[str, Any]) -> PurePosixPath:
+    """Give the part a name of its own, each try written down first; the path it has now."""
+    if (lost := _left_by_power_cut(archive, part, new.path)) is not None:
+        return lost
+    for _ in range(_MOST_NAMES):
+        path = archive.store.free(new.path)
+        with archive.writing() as db:
+            db.execute("DELETE FROM filing WHERE sha256 = ?", [part.sha256])
+            db.execute(
+                "INSERT OR REPLACE INTO filing (path, sha256, work) VALUES (?, ?, ?)",
+                [str(path), part.sha256, json.dumps(work)],
+            )
+        if archive.store.place(part, path):
+            return path
+    raise ArchiveError(f"no file can be created as {new.path}")
 
 
 def _left_by_power_cut(archive: Archive, part: Part, path: PurePosixPath) -> PurePosixPath | None:

@@ -55,26 +55,6 @@ class Phone:
 
 
 @dataclass(frozen=True)
-class LoggedCall:
-    """A row of a phone's call log.
-
-    ``type`` is Android's integer (1 in, 2 out, 3 missed…); ``duration_s`` counts from the
-    answer; ``date_ms`` is when it began to ring or was dialled; ``raw`` is the row's own text.
-    """
-
-    log_id: int
-    date_ms: int
-    duration_s: int
-    type: int
-    number: str = ""
-    name: str | None = None
-    presentation: int | None = None
-    features: int | None = None
-    sim: str | None = None
-    raw: str = ""
-
-
-@dataclass(frozen=True)
 class Recording:
     """A recording in the archive. ``path`` is relative to the archive's folder.
 

@@ -1,0 +1,60 @@
+"""What is known of a file before it is filed: from its source, its sidecar and its sound."""
+
+from __future__ import annotations
+
+from agent.archive.filing import NewRecording
+from agent.archive.records import Fact
+from agent.archive.sightings import Sighting
+from agent.archive.store import Part
+from agent.audio.measure import BrokenAudioError, measure
+from agent.errors import AudioError
+from agent.phone.files import Source
+from agent.sync.sidecar import Sidecar
+
+NO_SIDECAR = "no sidecar"
+
+
+def describe(source: Source, sighting: Sighting, sidecar: Sidecar | None) -> NewRecording:
+    """What the source and the sidecar say of a file."""
+    facts = dict(sidecar.facts) if sidecar else {}
+    if "route" not in facts and source.recorder:
+        facts["route"] = Fact(source.recorder, f"source {source.name}", "assumed")
+    flags = list(sidecar.flags) if sidecar else []
+    if sidecar is None and source.recorder == "offhook":
+        flags.append(NO_SIDECAR)
+    return NewRecording(
+        original_name=sighting.path.rsplit("/", 1)[-1],
+        mtime_ns=sighting.mtime_ns,
+        phone=sighting.phone,
+        source=source.name,
+        remote_path=sighting.path,
+        sighting=sighting.id,
+        facts=facts,
+        flags=flags,
+        sidecar=sidecar.raw if sidecar else None,
+    )
+
+
+def listen(part: Part, new: NewRecording, *, deaf: bool) -> None:
+    """Measure a part's sound, and date the recording by it where nothing else does.
+
+    ``deaf`` leaves the sound alone, because decoding it has killed the program before.
+    """
+    if deaf:
+        new.sound = {"problem": "not measured: the program died of it before"}
+    else:
+        try:
+            new.sound = measure(part.path).columns()
+        except BrokenAudioError as error:
+            new.sound = error.measurement.columns()
+        except AudioError as error:
+            new.sound = {"problem": error.message}
+        if new.sound.get("problem"):
+            new.sound["problem"] = new.sound["problem"].replace(part.path.name, "it")
+    length_ms = round(new.sound.get("duration_s", 0) * 1000)
+    if "started_ms" not in new.facts:
+        started = new.mtime_ns // 1_000_000 - length_ms
+        new.facts["started_ms"] = Fact(started, "the file's time less its length", "assumed")
+    if "ended_ms" not in new.facts and length_ms:
+        ended = new.facts["started_ms"].value + length_ms
+        new.facts["ended_ms"] = Fact(ended, "its start and its length", "measured")

@@ -1,0 +1,96 @@
+"""What sync tells while it works, and what it says at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent.archive.records import Recording
+
+#: seen       a new file was seen on the phone
+#: waiting    a file is not finished, or its sidecar is not there yet
+#: pulling    its bytes begin to come
+#: progress   ``done`` of ``size`` bytes have come
+#: filed      it is in the archive: ``recording``
+#: duplicate  its bytes were in the archive already: ``recording``
+#: sidecar    a recording's sidecar came after it: ``recording``
+#: joined     a call of the call log was found for a recording: ``recording``
+#: gone       it vanished from the phone before it was pulled
+#: failed     ``error`` says why; it is tried again in a later run
+EventKind = Literal[
+    "seen",
+    "waiting",
+    "pulling",
+    "progress",
+    "filed",
+    "duplicate",
+    "sidecar",
+    "joined",
+    "gone",
+    "failed",
+]
+
+
+@dataclass(frozen=True)
+class SyncEvent:
+    """One thing that happened. ``path`` is the file's on the phone, fit for a terminal."""
+
+    kind: EventKind
+    phone: str
+    path: str
+    size: int = 0
+    done: int = 0
+    recording: Recording | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file, or a whole source, that could not be taken, and why. ``path`` is fit to show."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class Report:
+    """What a run did.
+
+    ``link_lost`` says how the connection broke, if it did: what was not taken by then stays
+    queued. ``again_in_s`` is when it is worth looking again, because something is not finished.
+    """
+
+    phone: str
+    scanned: int = 0
+    pulled_bytes: int = 0
+    filed: list[Recording] = field(default_factory=list)
+    duplicates: list[Recording] = field(default_factory=list)
+    completed: list[Recording] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    link_lost: str | None = None
+    cancelled: bool = False
+    again_in_s: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing failed and the link held to the end."""
+        return not self.failed and self.link_lost is None
+
+    def come_back(self, seconds: float) -> None:
+        """Look again in so many seconds, if not earlier."""
+        seconds = max(seconds, 0.05)
+        if self.again_in_s is None or seconds < self.again_in_s:
+            self.again_in_s = seconds
+
+    def add(self, other: Report) -> None:
+        """Take in the report of another source of the same phone."""
+        self.scanned += other.scanned
+        self.pulled_bytes += other.pulled_bytes
+        for name in ("filed", "duplicates", "completed", "failed", "waiting", "gone"):
+            getattr(self, name).extend(getattr(other, name))
+        self.link_lost = self.link_lost or other.link_lost
+        self.cancelled = self.cancelled or other.cancelled
+        if other.again_in_s is not None:
+            self.come_back(other.again_in_s)

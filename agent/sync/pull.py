@@ -1,0 +1,128 @@
+"""Pulling one file: its bytes into a part, hashed on the way and compared with the phone's hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.archive.sightings import Sighting
+from agent.archive.store import Part
+from agent.errors import FileGoneError, LinkError, RemoteError
+from agent.phone.files import PhoneFiles
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_TELL_EVERY = 256 * 1024  # bytes
+
+
+class Cancelled(Exception):  # noqa: N818 - reads as what it is
+    """The run was asked to stop."""
+
+
+class ChangedError(Exception):
+    """The file was not what the scan said: it is still being written, or the scan lies."""
+
+
+class MismatchError(Exception):
+    """What came is not what the phone says is there."""
+
+
+class Cancel(Protocol):
+    """Anything that says whether to stop; a ``threading.Event`` does."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How the bytes were proven to be the phone's: ``method`` is None if they could not be."""
+
+    method: str | None
+    flags: tuple[str, ...] = ()
+
+
+def never() -> threading.Event:
+    """A cancel that nobody sets."""
+    return threading.Event()
+
+
+def fetch(
+    phone: PhoneFiles,
+    sighting: Sighting,
+    part: Part,
+    *,
+    root: bool,
+    cancel: Cancel,
+    on_progress: Callable[[int], None],
+) -> None:
+    """The file's bytes into ``part``; ChangedError as soon as more come than the scan saw."""
+    told = 0
+    for chunk in _chunks(phone, sighting.path, root, cancel):
+        if part.size + len(chunk) > sighting.size:
+            raise ChangedError(f"more came than the {sighting.size} bytes that are listed")
+        part.write(chunk)
+        if part.size - told >= _TELL_EVERY or part.size == sighting.size:
+            told = part.size
+            on_progress(told)
+
+
+def verify(
+    phone: PhoneFiles, sighting: Sighting, part: Part, *, root: bool, cancel: Cancel
+) -> Verified:
+    """Compare with the phone's own SHA-256, or where it has none, with a second reading."""
+    try:
+        theirs = phone.sha256(sighting.path, root=root).strip().lower()
+    except FileGoneError:
+        if part.size != sighting.size:
+            raise
+        return Verified(None, ("not verified: it vanished from the phone first",))
+    except LinkError:
+        raise
+    except RemoteError:
+        theirs = _read_again(phone, sighting.path, root, cancel, part.size)
+        method = "read twice"
+    else:
+        method = "sha256 on the phone"
+        if not _SHA256.fullmatch(theirs):
+            raise MismatchError("the phone's hash tool answered something that is no SHA-256")
+    if theirs != part.sha256:
+        raise MismatchError(f"the phone has {theirs[:12]}…, {part.sha256[:12]}… came")
+    return Verified(method)
+
+
+def read_small(phone: PhoneFiles, path: str, *, root: bool, cancel: Cancel, most: int) -> bytes:
+    """A small file, whole, or a little more than ``most`` bytes of a large one."""
+    data = bytearray()
+    for chunk in _chunks(phone, path, root, cancel):
+        data += chunk
+        if len(data) > most:
+            return bytes(data[: most + 1])
+    return bytes(data)
+
+
+def _chunks(phone: PhoneFiles, path: str, root: bool, cancel: Cancel) -> Iterator[bytes]:
+    chunks = phone.read(path, root=root)
+    try:
+        for chunk in chunks:
+            if cancel.is_set():
+                raise Cancelled
+            yield chunk
+    finally:
+        # A stream that is left in the middle has to be closed, or it holds the link.
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _read_again(phone: PhoneFiles, path: str, root: bool, cancel: Cancel, most: int) -> str:
+    digest, size = hashlib.sha256(), 0
+    for chunk in _chunks(phone, path, root, cancel):
+        digest.update(chunk)
+        size += len(chunk)
+        if size > most:
+            break
+    return digest.hexdigest()

@@ -1,0 +1,137 @@
+"""Sidecars: the JSON that a recorder writes beside a recording, read as the hostile input it is.
+
+What has the wrong kind, an impossible value or too much of it is left out, never an error: the
+raw text is kept in the index, so nothing is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.archive.records import Fact
+
+LARGEST = 256 * 1024  # bytes
+_LONGEST_TEXT = 200
+_EARLIEST_MS = 1_000_000_000_000  # 2001; before it, a clock that was never set
+_LATEST_MS = 32_503_680_000_000  # 3000
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What a sidecar says. ``problem`` says what was wrong with it, if anything."""
+
+    raw: str
+    facts: dict[str, Fact] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    problem: str | None = None
+
+
+def parse(recorder: str | None, data: bytes) -> Sidecar:
+    """Read a sidecar by the rules of the recorder that wrote it."""
+    raw = data[:LARGEST].decode("utf-8", "replace")
+    try:
+        said = json.loads(data) if len(data) <= LARGEST else None
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        return Sidecar(raw, flags=["sidecar not understood"], problem="it is not a JSON object")
+    parser = _PARSERS.get(recorder or "")
+    if parser is None:
+        return Sidecar(raw, problem="nothing is known of this recorder's sidecars")
+    return parser(raw, _Reader(said, f"{recorder} sidecar"))
+
+
+class _Reader:
+    """Typed, bounded access to a JSON object, gathering facts."""
+
+    def __init__(self, said: dict[str, Any], source: str) -> None:
+        self.said = said
+        self.source = source
+        self.facts: dict[str, Fact] = {}
+
+    def state(self, fact: str, value: Any) -> None:
+        if value is not None:
+            self.facts[fact] = Fact(value, self.source, "stated")
+
+    def text(self, key: str) -> str | None:
+        value = self.said.get(key)
+        if isinstance(value, str) and value.strip() and len(value) <= _LONGEST_TEXT:
+            return value
+        return None
+
+    def time(self, key: str) -> int | None:
+        value = self.said.get(key)
+        if type(value) is int and _EARLIEST_MS <= value <= _LATEST_MS:
+            return value
+        return None
+
+    def small(self, key: str) -> str | None:
+        value = self.said.get(key)
+        return str(value) if type(value) is int and 0 <= value < 100 else self.text(key)
+
+    def direction(self) -> str | None:
+        value = self.said.get("direction")
+        return value if value in ("in", "out") else None
+
+
+def _parse_offhook(raw: str, reader: _Reader) -> Sidecar:
+    flags = []
+    if reader.said.get("schema") != 1:
+        flags.append("sidecar of another schema")
+    started, ended = reader.time("started_ms"), reader.time("ended_ms")
+    offhook, call_ended = reader.time("offhook_ms"), reader.time("call_ended_ms")
+    started = offhook if started is None else started
+    ended = call_ended if ended is None else ended
+    if started is not None and ended is not None and ended < started:
+        flags.append("clock went back during the call")
+        ended = None
+    reader.state("route", reader.text("route"))
+    reader.state("started_ms", started)
+    reader.state("ended_ms", ended)
+    reader.state("offhook_ms", offhook)
+    reader.state("ringing_ms", reader.time("ringing_ms"))
+    reader.state("call_ended_ms", call_ended)
+    reader.state("direction", reader.direction())
+    reader.state("number", reader.text("number"))
+    reader.state("contact", reader.text("contact"))
+    reader.state("presentation", reader.small("presentation"))
+    reader.state("sim", reader.small("sim"))
+    reader.state("consent", reader.text("consent"))
+    reader.state("recorder", reader.text("recorder"))
+    reader.state("recorder_version", reader.text("version"))
+    for key in ("capture", "controls"):
+        value = reader.said.get(key)
+        if isinstance(value, dict) and len(json.dumps(value)) <= LARGEST // 8:
+            reader.state(key, value)
+    part = reader.said.get("part")
+    if type(part) is int and 1 < part < 1000:
+        reader.state("part", part)
+        flags.append(f"part {part}")
+    if reader.said.get("cut") is True:
+        flags.append("cut")
+    return Sidecar(raw, reader.facts, flags)
+
+
+def _parse_bcr(raw: str, reader: _Reader) -> Sidecar:
+    reader.state("route", "bcr")
+    reader.state("started_ms", reader.time("timestamp_unix_ms"))
+    reader.state("direction", reader.direction())
+    reader.state("sim", reader.small("sim_slot"))
+    calls = reader.said.get("calls")
+    first = calls[0] if isinstance(calls, list) and calls else None
+    if isinstance(first, dict):
+        call = _Reader(first, reader.source)
+        reader.state("number", call.text("phone_number"))
+        reader.state("contact", call.text("contact_name"))
+    if "contact" not in reader.facts:
+        reader.state("contact", reader.text("call_log_name"))
+    return Sidecar(raw, reader.facts)
+
+
+_PARSERS: dict[str, Callable[[str, _Reader], Sidecar]] = {
+    "offhook": _parse_offhook,
+    "bcr": _parse_bcr,
+}
