@@ -127,8 +127,7 @@ def run_in(
     command += ["--mount", "--pid", "--uts", "--root", "--wd"]
     if os.geteuid() != 0:
         command += ["--user"]
-    seconds = f"{timeout:.3f}"
-    command += ["/system/bin/timeout", "-s", "KILL", seconds, "/system/bin/sh", "-c", script]
+    command += ["/lab/bin/within", f"{timeout:.3f}", "/system/bin/sh", "-c", script]
     environment = {
         "PATH": PATH,
         "HOME": "/",

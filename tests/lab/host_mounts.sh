@@ -32,6 +32,5 @@ hostname "$3" 2> /dev/null || true
 
 exec chroot "$root" /system/bin/sh -c '
 	/lab/bin/storage </dev/null || exit 1
-	mkdir -p /sys/fs
 	echo ready
 	exec /lab/bin/init >/dev/null 2>&1'

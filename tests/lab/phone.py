@@ -14,9 +14,12 @@ from __future__ import annotations
 import os
 import secrets
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from tests.lab import registry, wire
+from tests.lab import snapshot as shots
+from tests.lab.calls import Call, OngoingCall, PlayedCall
+from tests.lab.elsewhere import Elsewhere
 from tests.lab.errors import LabError
 from tests.lab.host import HostMachine
 from tests.lab.profiles import PACKAGES, SETTINGS, profile
@@ -25,6 +28,23 @@ if TYPE_CHECKING:
     from tests.lab.machine import Machine
 
 KINDS = ("host", "vm")
+
+
+class CallWords(TypedDict, total=False):
+    """The words of a ``Call``, for those who type ``phone.call(...)``."""
+
+    number: str
+    contact: str
+    direction: str
+    sim: int
+    presentation: str
+    outcome: str
+    ring: float
+    active: float
+    hold: float
+    resume: float
+    log_delay: float
+    logged: bool
 
 
 class LabPhone:
@@ -78,6 +98,17 @@ class LabPhone:
         """Where its adbd answers: ``("127.0.0.1", port)``."""
         return self.machine.address
 
+    @classmethod
+    def attach(cls, serial: str | None = None) -> Self:
+        """A phone that another process runs; without a serial, the only one there is.
+
+        All but ``start`` and ``stop`` works on it.
+        """
+        note = registry.find(serial)
+        phone = cls(str(note["kind"]), str(note["profile"]), serial=str(note["serial"]))
+        phone._machine = Elsewhere(note)
+        return phone
+
     # -- power ---------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -94,7 +125,8 @@ class LabPhone:
                     "serial": self.serial,
                     "kind": self.kind,
                     "profile": self.profile,
-                    "address": self.address,
+                    "port": self.address[1],
+                    "adbd": "{} {}".format(*self._machine.adbd),
                     "starter": os.getpid(),
                     **self._machine.note(),
                 }
@@ -142,6 +174,8 @@ class LabPhone:
         Whatever it leaves running must not keep standard output.
         """
         done = self.machine.run(script, input=input, timeout=timeout)
+        if done.returncode == 124:
+            raise LabError(f"as root on {self.serial}: not done in {timeout:.0f} s\n  {script}")
         if done.returncode != 0:
             said = done.stderr.decode(errors="backslashreplace").strip()
             raise LabError(f"as root on {self.serial}: exit {done.returncode}: {said}\n  {script}")
@@ -158,6 +192,25 @@ class LabPhone:
         if not words or not all(w in known or w.replace(".", "", 1).isdigit() for w in words):
             raise LabError(f"su knows no mode {mode!r}")
         self.root(f"/lab/bin/su-mode {' '.join(words)}")
+
+    def snapshot(self) -> shots.Snapshot:
+        """Everything on the phone that could differ; ``tests.lab.snapshot`` says what."""
+        return shots.take(self.root, self.machine.mixer())
+
+    @staticmethod
+    def diff(before: shots.Snapshot, after: shots.Snapshot) -> list[str]:
+        """What differs between two snapshots, a line each."""
+        return shots.diff(before, after)
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def call(self, **what: Unpack[CallWords]) -> PlayedCall:
+        """Plays a call, to its row in the call log. The words are those of ``Call``."""
+        return self.start_call(**what).wait()
+
+    def start_call(self, **what: Unpack[CallWords]) -> OngoingCall:
+        """Begins a call, and returns while it rings; ``wait()`` for it."""
+        return OngoingCall(self.root, Call(**what))
 
     # -- the link ------------------------------------------------------------------------------
 
@@ -177,6 +230,14 @@ class LabPhone:
     def unplug(self) -> None:
         """Pulls the cable: every connection is reset in mid-stream, and none can be made."""
         self.root("kill -USR1 $(pgrep -x adbd)")
+
+    def freeze(self) -> None:
+        """Stops adbd in its tracks: connections stay open, and nothing comes any more."""
+        self.root("kill -STOP $(pgrep -x adbd)")
+
+    def thaw(self) -> None:
+        """Lets a frozen adbd go on."""
+        self.root("kill -CONT $(pgrep -x adbd)")
 
     def plug(self) -> None:
         """Plugs the cable in again, and returns when adbd answers."""

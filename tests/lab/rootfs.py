@@ -161,11 +161,10 @@ def _assemble(folder: Path) -> None:
     _copy(ANDROID / "etc", tree / "etc", 0o644)
     _copy(ANDROID / "bin", tree / "system/bin", 0o755)
     _copy(ANDROID / "lab", tree / "lab/bin", 0o755)
-    programs = {"su": "lab/bin", "as": "lab/bin", "init": "lab/bin", "logcat": "system/bin"}
+    programs = dict.fromkeys(("su", "as", "init", "within"), "lab/bin")
+    programs["logcat"] = "system/bin"
     for name, place in programs.items():
-        _compile(
-            ANDROID / "src" / f"{name}.c", tree / place / name, "x86_64-linux-musl", "-static"
-        )
+        _compile(ANDROID / "src" / f"{name}.c", tree / place / name, "x86_64-linux-musl", "-static")
     _compile(
         ANDROID / "src/hold.c",
         tree / "lab/bin/hold.so",
