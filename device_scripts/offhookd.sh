@@ -85,10 +85,10 @@ show_notice() { # 0 when the phone shows that capture is on
 
 # --- the state of calls -----------------------------------------------------------------------
 
-read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE the foreground call's, or nothing
-  STATE=0 FORE='' SIM=0 NUMBER='' block=-1 seen=-1
+read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE and BACK the calls', or nothing
+  STATE=0 FORE='' BACK='' SIM=0 NUMBER='' block=-1 seen=-1
   lines=$(dumpsys telephony.registry 2>/dev/null |
-    grep -E '^ *(Phone Id=|mCallState=|mForegroundCallState=|mCallIncomingNumber=)|Foreground call state: ')
+    grep -E '^ *(Phone Id=|mCallState=|m(Fore|Back)groundCallState=|mCallIncomingNumber=)|Foreground call state: ')
   [ -n "$lines" ] || return 1
   old=$IFS
   IFS=$NL
@@ -99,16 +99,19 @@ read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE the foreground cal
       *mCallState=[0-2]*)
         seen=${line##*mCallState=}
         if [ "${seen%%[!0-9]*}" -gt "$STATE" ]; then
-          STATE=${seen%%[!0-9]*} SIM=${block%%[!0-9]*} FORE='' NUMBER=''
+          STATE=${seen%%[!0-9]*} SIM=${block%%[!0-9]*} FORE='' BACK='' NUMBER=''
         fi
         # What follows in this block belongs to the call only if its state is the one we took.
         ;;
       *mForegroundCallState=*)
         if [ "$seen" = "$STATE" ] && [ -z "$FORE" ]; then FORE=${line##*mForegroundCallState=}; fi ;;
+      *mBackgroundCallState=*)
+        if [ "$seen" = "$STATE" ] && [ -z "$BACK" ]; then BACK=${line##*mBackgroundCallState=}; fi ;;
       *'Foreground call state: '*)
         if [ "$seen" = "$STATE" ] && [ -z "$FORE" ]; then
           FORE=${line##*Foreground call state: }
           FORE=${FORE%%,*}
+          BACK=${line##*Background call state: }
         fi ;;
       *mCallIncomingNumber=*)
         if [ "$seen" = "$STATE" ] && [ -z "$NUMBER" ]; then NUMBER=${line#*mCallIncomingNumber=}; fi ;;
@@ -116,10 +119,18 @@ read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE the foreground cal
   done
   set +f
   IFS=$old
-  FORE=${FORE%%[!0-9]*}
+  FORE=${FORE%%[!0-9]*} BACK=${BACK%%[!0-9]*}
   # Only what can be in a number: the sidecar is JSON.
   NUMBER=$(printf '%.40s' "$NUMBER" | tr -cd '0-9+*#')
   SIM=${SIM:-0}
+}
+
+talking() { # somebody can be heard: a call is active or held, not only dialled or ringing
+  case $FORE$BACK in
+    '') [ "$STATE" = 2 ] ;; # an older phone does not say; off-hook has to do
+    *[12]*) [ "$STATE" != 0 ] ;;
+    *) false ;;
+  esac
 }
 
 write_state() { # write_state idle|ringing|offhook|recording|refused
@@ -129,31 +140,33 @@ write_state() { # write_state idle|ringing|offhook|recording|refused
 
 # --- recording --------------------------------------------------------------------------------
 
+may_record() { # asked while the phone still rings or dials: none of it delays the recording
+  # shellcheck disable=SC2046 # the fields of df's last line
+  set -- $(df -k "$H" | tail -n 1)
+  if [ "${4:-0}" -lt "$MIN_FREE_KB" ]; then
+    say "refused: ${4:-0} KiB free, $MIN_FREE_KB are wanted"
+  elif ! show_notice; then
+    say 'refused: the phone does not show the notification'
+  else
+    return 0
+  fi
+  write_state refused
+  return 1
+}
+
 start_capture() {
   set -- "$PCM" capture -D "$CARD" -d "$DEVICE" -r "$RATE" -c "$CHANNELS"
   while IFS= read -r control; do
     [ -n "$control" ] && set -- "$@" --hold "$control"
   done <"$H/controls"
-  free=$(df -k "$H" | tail -n 1 | awk '{print $4}')
-  if [ "${free:-0}" -lt "$MIN_FREE_KB" ]; then
-    say "refused: $free KiB free, $MIN_FREE_KB are wanted"
-    write_state refused
-    return 1
-  fi
-  if ! show_notice; then
-    say "refused: the phone does not show the notification"
-    write_state refused
-    return 1
-  fi
   part=$((part + 1))
   now_ms
   active_ms=${active_ms:-$NOW}
   printf '%s\n' "direction=$direction" "number=$number" "sim=$sim" "ringing_ms=$ringing_ms" \
     "offhook_ms=$offhook_ms" "active_ms=$active_ms" "part=$part" | put "$RUN/call"
   rm -f "$RUN/call.wav" "$RUN/result"
-  "$PCM" version >/dev/null 2>&1 || say 'the helper does not run on this phone'
   "$@" --journal "$RUN/undo" --die-with-parent -o "$RUN/call.wav" >"$RUN/result" 2>"$RUN/error" \
-    3>&- 9>&- &
+    9>&- &
   capture=$!
   echo "$capture" | put "$RUN/capture.pid"
   write_state recording
@@ -170,17 +183,19 @@ stop_capture() {
   file_recording false "$NOW"
 }
 
-file_recording() { # file_recording CUT CALL_ENDED_MS: from run/ to the spool, sidecar first
+file_recording() { # file_recording CUT CALL_ENDED_MS|null: from run/ to the spool, sidecar first
   rm -f "$RUN/capture.pid"
   [ -f "$RUN/undo" ] && restore_controls
-  # 44 bytes are a header without a sound after it.
-  if [ "$(stat -c %s "$RUN/call.wav" 2>/dev/null || echo 0)" -le 44 ]; then
+  # 44 bytes are a header without a sound after it. Sizes are compared by their length first:
+  # mksh counts in 32 bits.
+  size=$(stat -c %s "$RUN/call.wav" 2>/dev/null || echo 0)
+  if [ "${#size}" -le 2 ] && [ "$size" -le 44 ]; then
     say "nothing was recorded: $(head -c 300 "$RUN/error" "$RUN/result" 2>/dev/null | tr '\n' ' ')"
     rm -f "$RUN/call.wav" "$RUN/call" "$RUN/result" "$RUN/error"
     return
   fi
-  stamp=$(date -d "@$((active_ms / 1000))" +%Y%m%d_%H%M%S).$(printf '%03d' $((active_ms % 1000)))
-  stem=${stamp}$(date -d "@$((active_ms / 1000))" +%z)_$direction
+  seconds=${active_ms%???}
+  stem=$(date -d "@$seconds" "+%Y%m%d_%H%M%S.${active_ms#"$seconds"}%z")_$direction
   [ "$part" -gt 1 ] && stem=${stem}_part$part
   copy=0
   while [ -e "$SPOOL/$stem.wav" ] || [ -e "$SPOOL/$stem.json" ]; do
@@ -238,10 +253,9 @@ recover() {
         esac
       done <"$RUN/call"
     fi
-    ended=$(stat -c %Y "$RUN/call.wav")000
-    active_ms=${active_ms:-$ended}
+    active_ms=${active_ms:-$(stat -c %Y "$RUN/call.wav")000}
     say 'a cut recording was found'
-    file_recording true "$ended"
+    file_recording true null
     # The call may go on: what comes next is its next part.
     resumed=$offhook_ms
     cut_part=$part
@@ -262,8 +276,8 @@ start_events() { # Telecom's log, through a pipe that never ends: a dead logcat 
 
 finish() {
   trap '' TERM INT HUP
-  [ -n "${capture:-}" ] && stop_capture
-  kill "$logcat" 2>/dev/null
+  [ -n "$capture" ] && stop_capture
+  [ -n "$logcat" ] && kill "$logcat" 2>/dev/null
   rm -f "$RUN/logcat.pid" "$RUN/events" "$RUN/state" "$RUN/daemon.pid"
   say 'ended'
   exit 0
@@ -271,26 +285,32 @@ finish() {
 
 run() {
   echo $$ | put "$RUN/daemon.pid"
+  capture='' logcat=''
+  trap finish TERM INT HUP
   resumed='' cut_part=0
   recover
-  capture='' direction='' number='' sim=0 ringing_ms='' offhook_ms='' active_ms='' part=0 tries=0
-  last=0 checked=0
+  new_call
+  last=0 checked=0 burst=0
   start_events
-  trap finish TERM INT HUP
   show_notice || say 'the phone does not show the notification; nothing is recorded until it does'
   write_state idle
   say 'ready'
   while :; do
     step
-    pause=1
-    [ "$STATE" = 0 ] || pause=0.25
-    event=
+    # The log's word comes a moment before the registry knows: look a few times, closely.
+    if [ "$burst" -gt 0 ]; then
+      burst=$((burst - 1)) pause=0.05
+    elif [ "$STATE" = 0 ]; then
+      pause=1
+    else
+      pause=0.25
+    fi
     while IFS= read -r -t "$pause" event <&3; do
-      case $event in *setCallState*) break ;; esac
-    done
+      case $event in *setCallState*) burst=8; break ;; esac
+    done 2>/dev/null # a signal's interruption
     if [ "$STATE" = 0 ]; then
       now_ms
-      if [ $((NOW - checked)) -gt 30000 ]; then
+      if [ $((NOW - checked)) -gt 30000 ]; then # 32 bits are enough for a difference
         checked=$NOW
         trim_log
         show_notice || say 'the phone does not show the notification'
@@ -298,6 +318,10 @@ run() {
       fi
     fi
   done
+}
+
+new_call() {
+  direction='' number='' ringing_ms='' offhook_ms='' active_ms='' part=0 tries=0 allowed=''
 }
 
 step() {
@@ -310,17 +334,25 @@ step() {
     file_recording true "$NOW"
     tries=$((tries + 1))
   fi
+  # The next call may ring or be dialled before we saw the line idle.
+  if [ -n "$capture" ] && ! talking; then
+    stop_capture
+    new_call
+    last=0
+  fi
   case $STATE in
     0)
-      if [ -n "$capture" ]; then stop_capture; fi
-      if [ "$last" != 0 ]; then write_state idle; fi
-      direction='' number='' ringing_ms='' offhook_ms='' active_ms='' part=0 tries=0
+      if [ "$last" != 0 ]; then
+        write_state idle
+        new_call
+      fi
       resumed=
       ;;
     1)
       # A second call that rings during the first one is not a new call to us.
-      if [ "$last" = 0 ]; then
+      if [ "$last" = 0 ] && ! talking; then
         now_ms
+        new_call
         direction=in number=$NUMBER sim=$SIM ringing_ms=$NOW
         write_state ringing
       fi
@@ -339,12 +371,11 @@ step() {
       fi
       ;;
   esac
-  # 1 active, 2 holding; an older phone does not say, then off-hook has to do.
-  if [ "$STATE" != 0 ] && [ -z "$capture" ] && [ "$tries" -lt 5 ]; then
-    case $FORE in
-      1 | 2) start_capture || tries=$((tries + 1)) ;;
-      '') [ "$STATE" = 2 ] && { start_capture || tries=$((tries + 1)); } ;;
-    esac
+  if [ "$STATE" != 0 ] && [ -z "$allowed" ]; then
+    if may_record; then allowed=yes; else allowed=no; fi
+  fi
+  if [ "$allowed" = yes ] && [ -z "$capture" ] && [ "$tries" -lt 5 ] && talking; then
+    start_capture
   fi
   last=$STATE
 }
@@ -363,7 +394,8 @@ load_config() {
 
 take_lock() { # held by whoever lives of supervisor and loop: never two
   exec 9>"$RUN/lock"
-  flock -n 9 || {
+  # mksh keeps descriptors above 2 from its children unless they are named again.
+  flock -n 9 9>&9 || {
     echo 'already running' >&2
     exit 4
   }
@@ -390,9 +422,15 @@ case ${1:-} in
     echo $$ | put "$RUN/supervisor.pid"
     while ! [ -f "$RUN/stop" ]; do
       rm -f "$RUN/state"
-      sh "$0" run </dev/null &
+      now_ms
+      begun=$NOW
+      sh "$0" run </dev/null 9>&9 &
       wait $!
-      [ -f "$RUN/stop" ] || { say 'the loop was killed; it starts again'; sleep 1; }
+      [ -f "$RUN/stop" ] && break
+      say 'the loop was killed; it starts again'
+      # At once, for a call may be on; but not for ever as fast as it can.
+      now_ms
+      [ $((NOW - begun)) -gt 5000 ] || sleep 1
     done
     rm -f "$RUN/supervisor.pid"
     ;;

@@ -39,9 +39,9 @@ class App:
             self._config = load_config(self.home)
         return self._config
 
-    def archive(self) -> Archive:
-        """The archive, to be used as a context manager."""
-        return Archive(self.home)
+    def archive(self, *, write: bool = False, purpose: str = "sync") -> Archive:
+        """The archive, to be used as a context manager; one ``write`` at a time."""
+        return Archive(self.home, write=write, purpose=purpose)
 
     def print_json(self, value: Any) -> None:
         """One JSON document on standard output."""
@@ -93,27 +93,27 @@ class App:
     def open_phone(self, phone: str | None) -> Iterator[Phone]:
         """A connection to the phone meant, which is remembered for the next time."""
         address = self.address(phone)
-        with open_phone(address, on_prompt=self._prompt) as opened:
-            self.remember(opened, address)
+        with open_phone(address, on_prompt=self.prompt) as opened:
+            with self.archive() as archive:
+                self.remember(opened, address, archive)
             yield opened
 
-    def remember(self, phone: Phone, address: str) -> None:
+    def remember(self, phone: Phone, address: str, archive: Archive) -> None:
         """Keep the phone's address and facts in the archive."""
         facts = phone.facts
-        alias = next((p.alias for p in self.config.phones if p.address == address), None)
-        with self.archive() as archive:
-            archive.add_phone(
-                serial=facts.serial,
-                alias=alias,
-                model=facts.model,
-                manufacturer=facts.manufacturer,
-                android=facts.android,
-                fingerprint=facts.fingerprint,
-                abi=facts.abis.split(",")[0],
-                address=address,
-            )
+        archive.add_phone(
+            facts.serial,
+            alias=next((p.alias for p in self.config.phones if p.address == address), None),
+            model=facts.model,
+            manufacturer=facts.manufacturer,
+            android=facts.android,
+            fingerprint=facts.fingerprint,
+            abi=facts.abis.split(",")[0],
+            address=address,
+        )
 
-    def _prompt(self) -> None:
+    def prompt(self) -> None:
+        """Say that the phone waits for a tap."""
         self.note("The phone asks whether to trust this computer: unlock it and tap «Allow».")
 
 

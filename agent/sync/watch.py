@@ -1,0 +1,189 @@
+"""Staying with a phone: new recordings come by the phone's own word, and a scan is the truth.
+
+One thread a phone. A link that breaks is opened anew, with more and more time between tries.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.adb.shell import STDOUT, Process
+from agent.archive.archive import Archive
+from agent.archive.records import Recording
+from agent.capture import recorder
+from agent.errors import LinkError, LinkTimeout, OffhookError, PhoneError, RootError
+from agent.phone.files import Source
+from agent.phone.phone import Phone
+from agent.sync.calllog import sync_calls
+from agent.sync.engine import SyncEngine
+from agent.sync.events import Report, SyncEvent
+
+SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
+JOIN_FOR = 20.0  # seconds in which a call's row may come after its recording
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_TICK = 0.5  # seconds after which a request to stop is noticed
+
+Open = Callable[[], AbstractContextManager[Phone]]
+
+#: connected   the phone answers: ``text`` is its name
+#: lost        the link broke, or can't be opened: ``text`` says how
+#: state       what the recorder does: ``text`` is idle, ringing, offhook, recording, refused
+#: restarted   the recorder had been killed, and runs again
+#: off         capture is not on: only other sources are watched
+#: scanned     a scan is through: ``report``
+#: joined      a recording got its call: ``recording``
+WatchKind = Literal["connected", "lost", "state", "restarted", "off", "scanned", "joined"]
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One thing that happened to a watched phone; ``phone`` is its alias, serial or address."""
+
+    kind: WatchKind
+    phone: str
+    text: str = ""
+    report: Report | None = None
+    recording: Recording | None = None
+    error: OffhookError | None = None
+
+
+Tell = Callable[[WatchEvent | SyncEvent], None]
+
+
+class Watch:
+    """Watches one phone until ``stop`` is set."""
+
+    def __init__(
+        self,
+        name: str,
+        open_phone: Open,
+        archive: Archive,
+        sources: list[Source],
+        tell: Tell,
+        stop: threading.Event,
+    ) -> None:
+        self._name = name
+        self._open = open_phone
+        self._archive = archive
+        self._others = sources
+        self._tell = tell
+        self._stop = stop
+        self._join_until = 0.0
+
+    def run(self) -> None:
+        """Watch, through every broken link, until told to stop."""
+        pause, told = _FIRST_PAUSE, ""
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                with self._open() as phone:
+                    self._tell(WatchEvent("connected", self._name, phone.facts.name))
+                    told = ""
+                    self._stay(phone)
+            except PhoneError as error:
+                # The same trouble is told once, however often it is met.
+                if error.message != told and not self._stop.is_set():
+                    told = error.message
+                    self._tell(WatchEvent("lost", self._name, error.message, error=error))
+            if time.monotonic() - begun > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            self._stop.wait(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _stay(self, phone: Phone) -> None:
+        sources = self._sources(phone)
+        engine = SyncEngine(self._archive, phone, sources, self._tell)
+        folders = [source for source in sources if source is not recorder.SOURCE]
+        with recorder.watch_command(phone, folders) as process:
+            words = _Lines(process)
+            due = 0.0
+            while not self._stop.is_set():
+                now = time.monotonic()
+                if now >= due:
+                    due = now + self._look(phone, engine)
+                    continue
+                line = words.next(min(due - now, _TICK))
+                if line is None:
+                    continue
+                hurry = self._note(phone, line)
+                while (line := words.next(0)) is not None:
+                    hurry |= self._note(phone, line)
+                if hurry:
+                    due = 0.0
+
+    def _sources(self, phone: Phone) -> list[Source]:
+        """What there is to watch; a recorder that should run, and doesn't, is started."""
+        try:
+            status = recorder.status(phone)
+        except RootError:
+            if not self._others or any(source.root for source in self._others):
+                raise
+            status = None
+        if status is None or not status.installed:
+            self._tell(WatchEvent("off", self._name))
+            return self._others
+        if not status.running:
+            recorder.start_recorder(phone)
+            self._tell(WatchEvent("restarted", self._name))
+            status = recorder.status(phone)
+        self._tell(WatchEvent("state", self._name, status.state or "idle"))
+        return [recorder.SOURCE, *self._others]
+
+    def _note(self, phone: Phone, line: str) -> bool:
+        """Take a line of the phone's word; whether it is worth a scan."""
+        folder, _, name = line.partition("\t")[2].partition("\t")
+        if folder == f"{recorder.HOME}/run":
+            if name == "state":
+                said = phone.root.run(f"cat {recorder.HOME}/run/state").text
+                state = said.partition("state=")[2].partition("\n")[0]
+                if state:
+                    self._tell(WatchEvent("state", self._name, state))
+            return False
+        # Our recorder writes a recording's sidecar first: the recording itself is the news.
+        return not (folder == recorder.SPOOL and not name.endswith(".wav"))
+
+    def _look(self, phone: Phone, engine: SyncEngine) -> float:
+        """Scan everything and take what is new; the seconds until it is worth looking again."""
+        report = engine.run_once(self._stop)
+        if report.link_lost is not None:
+            raise LinkError(report.link_lost)
+        self._tell(WatchEvent("scanned", self._name, report=report))
+        now = time.monotonic()
+        if report.filed:
+            self._join_until = now + JOIN_FOR
+        again = SCAN_EVERY if report.again_in_s is None else min(report.again_in_s, SCAN_EVERY)
+        if now < self._join_until:
+            for recording in sync_calls(self._archive, phone):
+                self._tell(WatchEvent("joined", self._name, recording=recording))
+            # The row comes when the phone's own telephony is done with the call.
+            again = min(again, 1.0)
+        return again
+
+
+class _Lines:
+    """What the phone's watcher says, line by line, without waiting longer than asked to."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._rest = b""
+        self._ready: list[str] = []
+
+    def next(self, timeout: float) -> str | None:
+        """The next line, or None when none came; LinkError when there will be no more."""
+        while not self._ready:
+            try:
+                frame = self._process.frame(timeout)
+            except LinkTimeout:
+                return None
+            if frame is None or self._process.code is not None:
+                raise LinkError("the phone's watcher ended")
+            kind, data = frame
+            if kind == STDOUT:
+                *lines, self._rest = (self._rest + data).split(b"\n")
+                self._ready += [line.decode("utf-8", "surrogateescape") for line in lines]
+        return self._ready.pop(0)
