@@ -30,6 +30,7 @@ from agent.archive.search import row_of
 from agent.archive.store import Store
 from agent.errors import ConfigError, UsageError
 from agent.phone.calls import LoggedCall
+from agent.phone.files import RemoteFile
 
 
 def now_ms() -> int:
@@ -223,6 +224,11 @@ class Archive:
         with self.reading() as db:
             found = db.execute("SELECT 1 FROM recordings WHERE sha256 = ?", [sha256]).fetchone()
         return found is not None
+
+    def is_filed(self, serial: str, source: str, file: RemoteFile) -> bool:
+        """Whether this very file of a phone, as a scan saw it, is in the archive."""
+        with self.reading() as db:
+            return sightings.is_filed(db, serial, source, file)
 
     def resolve(self, text: str) -> Recording:
         """The recording meant by ``latest``, a list number, or the start of a SHA-256."""

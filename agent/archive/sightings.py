@@ -72,6 +72,16 @@ def of_recording(db: Database, sha256: str) -> list[dict[str, Any]]:
     )
 
 
+def is_filed(db: Database, phone: str, source: str, file: RemoteFile) -> bool:
+    """Whether this very file, as a scan saw it, is in the archive."""
+    found = db.execute(
+        "SELECT 1 FROM sightings WHERE phone = ? AND source = ? AND path = ? AND current"
+        " AND state = 'filed' AND size = ? AND mtime_ns = ?",
+        [phone, source, os.fsencode(file.path), _int64(file.size), _int64(file.mtime_ns)],
+    )
+    return found.fetchone() is not None
+
+
 def add(db: Database, phone: str, source: str, files: Iterable[RemoteFile], now_ms: int) -> None:
     """Note files seen for the first time."""
     db.conn.executemany(

@@ -1,0 +1,155 @@
+"""Playing a recording through PortAudio (PyAudio, from the ``audio`` extra)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from agent.audio.decode import HINT, Stream, blocks, open_stream
+from agent.errors import AudioError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Channel = Literal["uplink", "downlink", "both"]
+CHANNELS: tuple[Channel, ...] = ("uplink", "downlink", "both")
+_PIECE_S = 0.05
+
+
+def play(
+    path: Path,
+    *,
+    channel: Channel = "both",
+    start: float = 0.0,
+    device: str | None = None,
+    on_position: Callable[[float], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> float:
+    """Play a recording from ``start`` seconds on; returns the position it ended at, in seconds.
+
+    The uplink (this phone's side) is the left channel. ``device`` is an output's number or a
+    part of its name. AudioError says what is missing: the library, the device, the channel.
+    """
+    stream = open_stream(path)
+    if channel != "both" and stream.channels != 2:
+        raise AudioError(
+            f"{path.name} has {stream.channels} channel{'s' * (stream.channels != 1)}: the two "
+            "sides of the call are not apart in it",
+            hint="Play it without --channel.",
+        )
+    channels = min(stream.channels, 2) if channel == "both" else 1
+    position = start
+    with _opened(device, stream.rate, channels) as output:
+        for piece in _pieces(stream, channel, start):
+            if stop():
+                break
+            output.write(piece.tobytes())
+            position += len(piece) / stream.rate
+            if on_position is not None:
+                on_position(position)
+    return position
+
+
+def outputs() -> list[str]:
+    """The names of the devices that can play, each with its number before it."""
+    with _portaudio() as audio:
+        return [f"{number} {name}" for number, name in _outputs(audio)]
+
+
+def _pieces(stream: Stream, channel: Channel, start: float) -> Iterator[NDArray[np.int16]]:
+    import numpy as np
+
+    frames = max(round(stream.rate * _PIECE_S), 1)
+    for block in blocks(stream, start):
+        side = {"uplink": block[:, :1], "downlink": block[:, 1:2]}.get(channel, block[:, :2])
+        whole = np.clip(np.rint(side * 32768.0), -32768, 32767).astype("<i2")
+        for first in range(0, len(whole), frames):
+            yield whole[first : first + frames]
+
+
+@contextlib.contextmanager
+def _opened(device: str | None, rate: int, channels: int) -> Iterator[Any]:
+    with _portaudio() as audio:
+        import pyaudio
+
+        number = None if device is None else _number_of(audio, device)
+        try:
+            with _stderr_aside():
+                output = audio.open(
+                    rate=rate,
+                    channels=channels,
+                    format=pyaudio.paInt16,
+                    output=True,
+                    output_device_index=number,
+                )
+        except OSError as error:
+            raise AudioError(
+                f"no sound device can play {channels} × {rate} Hz: {error}",
+                hint=_device_hint(audio),
+            ) from error
+        try:
+            yield output
+            output.stop_stream()
+        except OSError as error:
+            raise AudioError(f"the sound device failed: {error}") from error
+        finally:
+            output.close()
+
+
+@contextlib.contextmanager
+def _portaudio() -> Iterator[Any]:
+    try:
+        import numpy  # noqa: F401
+        import pyaudio
+    except ImportError as error:
+        raise AudioError(
+            f"playing needs {error.name}, which is not installed", hint=HINT
+        ) from error
+    with _stderr_aside():
+        try:
+            audio = pyaudio.PyAudio()
+        except OSError as error:
+            raise AudioError(f"PortAudio does not start: {error}") from error
+    try:
+        yield audio
+    finally:
+        audio.terminate()
+
+
+def _outputs(audio: Any) -> list[tuple[int, str]]:
+    listed = (audio.get_device_info_by_index(n) for n in range(audio.get_device_count()))
+    return [(int(d["index"]), str(d["name"])) for d in listed if d["maxOutputChannels"] > 0]
+
+
+def _number_of(audio: Any, device: str) -> int:
+    found = _outputs(audio)
+    for number, name in found:
+        if device == str(number) or device == name:
+            return number
+    for number, name in found:
+        if device.casefold() in name.casefold():
+            return number
+    raise AudioError(f"no sound device is called {device!r}", hint=_device_hint(audio))
+
+
+def _device_hint(audio: Any) -> str:
+    names = ", ".join(f"{number} {name}" for number, name in _outputs(audio))
+    return f"Choose with --device: {names}." if names else "There is no device to play on."
+
+
+@contextlib.contextmanager
+def _stderr_aside() -> Iterator[None]:
+    """ALSA's library writes its every doubt to file descriptor 2 while PortAudio looks round."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

@@ -1,0 +1,121 @@
+"""A recording in words, for tables, and in JSON, for programs. Everything is fit for a terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from agent.archive.records import Recording
+from agent.text import shown
+
+SIDES = ("uplink", "downlink")
+
+
+def when(ms: int | None) -> str:
+    """A time in the local zone, to the second."""
+    return _local(ms).strftime("%Y-%m-%d %H:%M:%S") if ms is not None else "?"
+
+
+def iso(ms: int | None) -> str | None:
+    """A time in ISO 8601 with the local zone's offset."""
+    return None if ms is None else _local(ms).isoformat(timespec="milliseconds")
+
+
+def who(recording: Recording) -> str:
+    """The other party: contact and number, as far as they are known."""
+    contact, number = shown(recording.contact or ""), shown(recording.number or "")
+    if contact and number:
+        return f"{contact} ({number})"
+    if contact or number:
+        return contact or number
+    presentation = recording.facts.get("presentation", {}).get("value")
+    return "private number" if presentation in ("2", 2, "restricted") else "unknown"
+
+
+def length(recording: Recording) -> str:
+    """How long it is: ``42 s``, ``3:05``, ``1:02:03``."""
+    if recording.duration_s is None:
+        return "?"
+    seconds = round(recording.duration_s)
+    if seconds < 60:
+        return f"{recording.duration_s:.0f} s"
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def level(recording: Recording) -> str:
+    """How loud it is, or, in capitals, that there is nothing to hear."""
+    if recording.silent:
+        return "SILENT"
+    if not recording.levels:
+        return "not measured"
+    peak = max(one.get("peak_dbfs", -120.0) for one in recording.levels)
+    text = f"{peak:.0f} dB"
+    if recording.silent_channels:
+        text += f", {' and '.join(side(recording, n) for n in recording.silent_channels)} SILENT"
+    return text
+
+
+def side(recording: Recording, channel: int) -> str:
+    """What a channel is called: of two, the left one is the uplink."""
+    if recording.channels == 2 and 0 <= channel < 2:
+        return SIDES[channel]
+    return f"channel {channel + 1}"
+
+
+def warnings(recording: Recording) -> list[str]:
+    """What a person should know of it before trusting it."""
+    said = list(recording.flags)
+    if recording.silent:
+        said.insert(0, "SILENT: nothing can be heard in it")
+    elif recording.silent_channels:
+        names = " and ".join(side(recording, n) for n in recording.silent_channels)
+        said.insert(0, f"the {names} is SILENT")
+    if recording.problem:
+        said.append(recording.problem)
+    if recording.verified_ms is None:
+        said.append("not verified")
+    return [shown(text) for text in said]
+
+
+def as_json(recording: Recording) -> dict[str, Any]:
+    """A recording for ``--json``. These keys stay; times are ISO 8601 with an offset."""
+    return {
+        "id": recording.id,
+        "sha256": recording.sha256,
+        "size": recording.size,
+        "path": recording.path,
+        "original_name": recording.original_name,
+        "phone": recording.phone,
+        "phone_alias": recording.phone_alias,
+        "source": recording.source,
+        "route": recording.route,
+        "started": iso(recording.started_ms),
+        "ended": iso(recording.ended_ms),
+        "direction": recording.direction,
+        "number": recording.number,
+        "contact": recording.contact,
+        "sim": recording.sim,
+        "call_id": recording.call_id,
+        "duration_s": recording.duration_s,
+        "format": recording.format,
+        "codec": recording.codec,
+        "rate": recording.rate,
+        "channels": recording.channels,
+        "levels": recording.levels,
+        "silent": recording.silent,
+        "silent_channels": recording.silent_channels,
+        "problem": recording.problem,
+        "note": recording.note,
+        "flags": recording.flags,
+        "added": iso(recording.added_ms),
+        "verified": iso(recording.verified_ms),
+    }
+
+
+def _local(ms: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC).astimezone()
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, UTC)
