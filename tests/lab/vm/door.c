@@ -118,10 +118,9 @@ static pid_t start(char **arguments, int in, int out, int err)
         signal(SIGPIPE, SIG_DFL);
         signal(SIGCHLD, SIG_DFL);
         setsid();
-        dup2(in, 0);
+        dup2(in, 0); /* all else closes on exec */
         dup2(out, 1);
         dup2(err, 2);
-        close_range(3, ~0u, 0);
         execvp(arguments[0], arguments);
         perror(arguments[0]);
         _exit(127);

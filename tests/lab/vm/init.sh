@@ -7,6 +7,7 @@ export PATH=/lab/vm/bin:/lab/bin
 fail() {
 	echo "lab: failed: $*"
 	$B poweroff -f
+	exec sleep 1000
 }
 
 $B --install -s /lab/vm/bin 2> /dev/null
@@ -44,11 +45,11 @@ ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up || fail "no network card"
 /lab/vm/door 7000 "$name" || fail "the back door"
 
-if [ "$card" != plain ]; then
+/lab/bin/storage || fail "storage"
+if [ -d "/lab/vm/cards/$card" ]; then
 	# shellcheck source=/dev/null
 	. /lab/vm/card.sh
 fi
-/lab/bin/storage || fail "storage"
 mount -o remount,ro /
 echo "lab: ready"
 exec /lab/bin/init < /dev/null > /dev/null 2>&1
