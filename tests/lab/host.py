@@ -38,13 +38,14 @@ class HostMachine:
         self._unshare: subprocess.Popen[bytes] | None = None
 
     def start(self, *, deadline: float) -> None:
+        if os.geteuid() != 0:
+            _check_user()
         tree = build()
         root = self.folder / "root"
         root.mkdir(exist_ok=True)
         command = ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child=KILL"]
         command += ["--propagation=private"]
         if os.geteuid() != 0:
-            _check_user()
             command += ["--user", "--map-root-user", "--map-auto"]
         command += ["sh", str(MOUNTS), str(tree), str(root), self.name]
         log = self.folder / "start.log"

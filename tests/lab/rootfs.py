@@ -223,7 +223,9 @@ def _fetch(tree: Path) -> None:
                 hint="it needs a mirror of Debian; OFFHOOK_LAB_MIRROR names another one",
             )
         with tarfile.open(archive) as tar:
-            tar.extractall(tree, members=_wanted(tar), filter="tar")
+            # Debian 12's own Python has no filters yet. What comes is Debian's, and we chose names.
+            tar.extraction_filter = getattr(tarfile, "tar_filter", None)
+            tar.extractall(tree, members=_wanted(tar))
     for source, place in _PROGRAMS.items():
         (tree / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(tree / source, tree / place)
