@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -32,7 +33,8 @@ def devices(app: App) -> None:
         row: dict[str, object] = {"address": address, "alias": alias, "answers": False}
         try:
             with open_phone(address, timeout=3) as phone:
-                app.remember(phone, address)
+                with app.archive() as archive:
+                    app.remember(phone, address, archive)
                 facts = phone.facts
                 row |= {"answers": True, "serial": facts.serial, "name": facts.name}
                 row |= {"problem": None}
@@ -157,9 +159,8 @@ def _consent(
     before = read_journal(app.home, phone.serial)
     if basis is None and here is None and before is not None:
         return Consent(**before.consent)
-    stdin = click.get_text_stream("stdin")
     if basis is None or here is None:
-        if app.json or not stdin.isatty():
+        if app.json or not sys.stdin.isatty():
             raise ConsentError(
                 "recording calls needs a basis, and none was given",
                 hint=f"Add --basis ({', '.join(BASES)}) and --here (your country: DE, US-CA).",

@@ -1,0 +1,57 @@
+"""Is a recording what was played? Channel by channel, whatever the delay."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """``correlation`` of each channel (1 is the same), the recording's length in seconds, and
+    ``lag_s``: how far into what was played it begins."""
+
+    correlation: tuple[float, ...]
+    seconds: float
+    lag_s: float
+
+
+def read_wav(path: Path) -> tuple[Samples, int]:
+    """Samples as frames × channels, and the rate."""
+    with wave.open(str(path), "rb") as file:
+        raw = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return raw.reshape(-1, file.getnchannels()).astype(np.float64), file.getframerate()
+
+
+def compare(recorded: Path, played: Path) -> Likeness:
+    """Find the recording in what was played, by its loudest agreement over both channels, and
+    correlate each channel there."""
+    heard, rate = read_wav(recorded)
+    said, said_rate = read_wav(played)
+    assert rate == said_rate, f"{rate} Hz recorded, {said_rate} Hz played"
+    # The recording may begin before or after what was played: pad what was played on both sides.
+    pad = np.zeros((len(heard), said.shape[1]))
+    said = np.concatenate([pad, said, pad])
+    size = 1 << (len(said) + len(heard)).bit_length()
+    both = sum(
+        np.fft.irfft(np.fft.rfft(said[:, c], size) * np.conj(np.fft.rfft(heard[:, c], size)), size)
+        for c in range(heard.shape[1])
+    )
+    start = int(np.argmax(np.asarray(both)[: len(said) - len(heard) + 1]))
+    window = said[start : start + len(heard)]
+    return Likeness(
+        tuple(_correlation(heard[:, c], window[:, c]) for c in range(heard.shape[1])),
+        len(heard) / rate,
+        (start - len(pad)) / rate,
+    )
+
+
+def _correlation(one: Samples, other: Samples) -> float:
+    scale = float(np.sqrt(np.dot(one, one) * np.dot(other, other)))
+    return float(np.dot(one, other)) / scale if scale else 0.0
