@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.lab.phone import LabPhone
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +28,20 @@ def no_thread_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     for thread in left:
         thread.join(timeout=5)
     assert not [t for t in left if t.is_alive()], "threads left behind"
+
+
+@pytest.fixture(scope="session")
+def vm_of() -> Iterator[Callable[[str], LabPhone]]:
+    """A lab phone in QEMU for a profile; each is started once, when first asked for."""
+    running: dict[str, LabPhone] = {}
+
+    def get(profile: str) -> LabPhone:
+        if profile not in running:
+            phone = LabPhone(kind="vm", profile=profile)
+            phone.start()
+            running[profile] = phone
+        return running[profile]
+
+    yield get
+    for phone in running.values():
+        phone.stop()

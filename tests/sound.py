@@ -21,6 +21,17 @@ class Likeness:
     seconds: float
     lag_s: float
 
+    def tail(self, seconds: float, recorded: Path, played: Path) -> float:
+        """The correlation of the last seconds alone, of the worse channel, at the same lag."""
+        heard, rate = read_wav(recorded)
+        said, _ = read_wav(played)
+        end = len(heard)
+        begin = max(0, end - round(seconds * rate))
+        lag = round(self.lag_s * rate)
+        window = said[max(0, begin + lag) : max(0, end + lag)]
+        part = heard[begin : begin + len(window)]
+        return min(_correlation(part[:, c], window[:, c]) for c in range(part.shape[1]))
+
 
 def read_wav(path: Path) -> tuple[Samples, int]:
     """Samples as frames × channels, and the rate."""

@@ -12,7 +12,7 @@ from agent.capture.route import Plan
 from agent.errors import CaptureError, LinkTimeout, RestoreError
 from agent.phone import scripts
 from agent.phone.files import Source
-from agent.phone.helper import PRIVATE, Helper, install
+from agent.phone.helper import PRIVATE, PrivateFile, install
 from agent.phone.phone import Phone
 
 HOME = f"{PRIVATE}/offhook"
@@ -48,27 +48,22 @@ _ABSENT = RecorderStatus(False, False, False, None, None, False, False, 0, None)
 def install_recorder(phone: Phone, plan: Plan, consent: Consent) -> None:
     """Write the recorder's files; what stands there already is replaced."""
     _, helper = scripts.helper(phone.facts.abis)
-    phone.root.run(f"umask 077; mkdir -p {SPOOL} {HOME}/run").check(
-        f"can't make {HOME} on the phone"
-    )
     controls = "".join(f"{name}={value}\n" for name, value in plan.controls)
     config = (
         f"CARD={plan.card}\nDEVICE={plan.device}\nRATE={plan.rate}\nCHANNELS={plan.count}\n"
         f"CONSENT={consent.token}\nVERSION={__version__}\n"
     )
-    for name, data, mode in (
-        ("offhook-pcm", helper, 0o700),
-        ("offhookd.sh", scripts.script("offhookd.sh"), 0o700),
-        ("watch.sh", scripts.script("watch.sh"), 0o700),
-        ("controls", controls.encode(), 0o600),
-        ("config", config.encode(), 0o600),
-    ):
-        install(phone, data, f"{HOME}/{name}", mode)
-
-
-def installed_helper(phone: Phone) -> Helper:
-    """The helper that lies beside the recorder."""
-    return Helper(phone, f"{HOME}/offhook-pcm")
+    install(
+        phone,
+        [HOME, SPOOL, f"{HOME}/run"],
+        [
+            PrivateFile(f"{HOME}/offhook-pcm", helper, 0o700),
+            PrivateFile(f"{HOME}/offhookd.sh", scripts.script("offhookd.sh"), 0o700),
+            PrivateFile(f"{HOME}/watch.sh", scripts.script("watch.sh"), 0o700),
+            PrivateFile(f"{HOME}/controls", controls.encode(), 0o600),
+            PrivateFile(f"{HOME}/config", config.encode(), 0o600),
+        ],
+    )
 
 
 def start_recorder(phone: Phone) -> None:

@@ -110,29 +110,49 @@ def _value(value: object) -> str:
     return str(value)
 
 
-def install(phone: Phone, data: bytes, target: str, mode: int) -> None:
-    """Put a file where only root can write; IntegrityError when it arrives changed.
+@dataclass(frozen=True)
+class PrivateFile:
+    """A file to put where only root can write; ``mode`` as chmod has it."""
 
-    It is handed over in a shell-owned place, so it is checked after root took it from there.
+    path: str
+    data: bytes
+    mode: int
+
+
+def install(phone: Phone, folders: Sequence[str], files: Sequence[PrivateFile]) -> None:
+    """Make folders and files of root's; IntegrityError when a file arrives changed.
+
+    The bytes are handed over in a place that the shell may write to, so root checks what it
+    took from there. All files are replaced, or none: each is written beside and renamed, so
+    that a script that runs keeps its old text.
     """
-    staged = f"/data/local/tmp/.offhook-{secrets.token_hex(8)}"
-    adb_files.push(phone.link, data, staged, 0o600)
+    staged = [f"/data/local/tmp/.offhook-{secrets.token_hex(8)}" for _ in files]
+    script = ["umask 077", f"mkdir -p {shlex.join(folders)} || exit 1"]
+    for file, source in zip(files, staged, strict=True):
+        new = shlex.quote(f"{file.path}.new")
+        digest = hashlib.sha256(file.data).hexdigest()
+        script += [
+            f"cat {source} > {new} && chmod {file.mode:o} {new} || exit 1",
+            f'case "$(sha256sum < {new})" in {digest}*) ;; *) exit {_CHANGED} ;; esac',
+        ]
+    script += [f"mv {shlex.quote(f.path + '.new')} {shlex.quote(f.path)} || exit 1" for f in files]
     try:
-        quoted, q_staged = shlex.quote(target), shlex.quote(staged)
-        # Written beside and renamed: a script that runs keeps its old text.
-        phone.root.run(
-            f"umask 077; cat {q_staged} > {quoted}.new && chmod {mode:o} {quoted}.new && "
-            f"sha256sum < {quoted}.new"
-        ).check(f"can't write {target} on the phone")
-        said = phone.root.run(f"sha256sum < {quoted}.new").text.split()
-        if not said or said[0] != hashlib.sha256(data).hexdigest():
-            phone.root.run(f"rm -f {quoted}.new")
-            raise IntegrityError(
-                f"{target} arrived changed on the phone", hint="Try again; check the phone's space."
-            )
-        phone.root.run(f"mv {quoted}.new {quoted}").check(f"can't write {target} on the phone")
+        for file, source in zip(files, staged, strict=True):
+            adb_files.push(phone.link, file.data, source, 0o600)
+        done = phone.root.run("\n".join(script), timeout=120)
     finally:
-        phone.run(f"rm -f {shlex.quote(staged)}")
+        # The error that came first, if one did, is the one to be told.
+        with suppress(OffhookError):
+            phone.run(f"rm -f {shlex.join(staged)}")
+    if done.code == _CHANGED:
+        raise IntegrityError(
+            f"a file arrived changed on {phone.facts.name}",
+            hint="Try again; look at the phone's free space.",
+        )
+    done.check(f"can't write {folders[0]} on the phone")
+
+
+_CHANGED = 77  # the exit code by which the script above says so
 
 
 @contextmanager
@@ -140,11 +160,10 @@ def borrowed_helper(phone: Phone) -> Iterator[Helper]:
     """The helper, on the phone for as long as the block runs, and gone without trace after it."""
     _, data = scripts.helper(phone.facts.abis)
     folder = f"{PRIVATE}/.offhook-{secrets.token_hex(8)}"
-    phone.root.run(f"umask 077; mkdir {folder}").check(f"can't make {folder} on the phone")
+    path = f"{folder}/offhook-pcm"
     try:
-        install(phone, data, f"{folder}/offhook-pcm", 0o700)
-        yield Helper(phone, f"{folder}/offhook-pcm")
+        install(phone, [folder], [PrivateFile(path, data, 0o700)])
+        yield Helper(phone, path)
     finally:
-        # The error that ended the block, if one did, is the one to be told.
         with suppress(OffhookError):
             phone.root.run(f"rm -rf {folder}")

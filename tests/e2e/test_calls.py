@@ -1,0 +1,217 @@
+"""A call on a lab phone becomes a verified recording here, and the phone is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Enabled
+from tests.lab.calls import PlayedCall
+from tests.lab.phone import LabPhone
+from tests.lab.speech import conversation
+from tests.offhook import Offhook, wait_until
+from tests.sound import compare
+
+pytestmark = pytest.mark.vm
+
+Enable = Callable[[LabPhone], Enabled]
+H = "/data/adb/offhook"
+
+
+def speak(phone: LabPhone, seconds: float, seed: int) -> Path:
+    """Give the modem what both sides will say."""
+    speech = conversation(seconds, seed=seed)
+    phone.root("cat > /lab/state/speech.wav", input=speech.read_bytes())
+    return speech
+
+
+def recording_now(phone: LabPhone) -> None:
+    """Until the recorder has some of the call on the disk."""
+    wait_until(
+        lambda: phone.root(f"stat -c %s {H}/run/call.wav 2>/dev/null || echo 0").strip()[:-5] != ""
+    )
+
+
+def check(offhook: Offhook, row: dict[str, Any], call: PlayedCall, speech: Path) -> None:
+    found = compare(offhook.file(row), speech)
+    assert min(found.correlation) >= 0.9, found
+    assert abs(found.seconds - call.talk) <= 0.5, (found, call.talk)
+    assert row["verified"]
+    assert not row["silent"]
+
+
+def test_three_calls_from_the_modem_to_the_list(sm8250: LabPhone, enable: Enable) -> None:
+    on = enable(sm8250)
+    played = []
+    with on.offhook.watching() as watching:
+        watching.wait("state", text="idle")
+        for number, what in enumerate(
+            (
+                {"number": "+4930123456", "contact": "Ada, 'M' \"x\"", "direction": "in"},
+                {"number": "+441632960123", "direction": "out", "sim": 1},
+                {"number": "", "presentation": "restricted", "direction": "in"},
+            )
+        ):
+            speech = speak(sm8250, 6, seed=number)
+            played.append((sm8250.call(active=3.0, **what), speech))
+            watching.wait("filed", count=number + 1)
+        watching.wait("joined", count=3)
+    rows = on.offhook.rows()
+    assert [row["direction"] for row in rows] == ["in", "out", "in"]
+    assert [row["number"] for row in rows] == ["+4930123456", "+441632960123", None]
+    assert rows[0]["contact"] == "Ada, 'M' \"x\""
+    assert {row["route"] for row in rows} == {"alsa"}
+    for row, (call, speech) in zip(rows, played, strict=True):
+        check(on.offhook, row, call, speech)
+        assert on.offhook.file(row).stat().st_mode & 0o777 == 0o400
+    assert [row["id"] for row in on.offhook.good("--json", "search", "ada").json] == [rows[0]["id"]]
+    assert [r["id"] for r in on.offhook.good("--json", "search", "960123").json] == [rows[1]["id"]]
+    on.disable()
+
+
+def test_the_phone_shows_that_capture_is_on_until_it_is_off(
+    sm8250: LabPhone, enable: Enable
+) -> None:
+    on = enable(sm8250)
+    listed = sm8250.root("cmd notification list")
+    assert "|com.android.shell|" in listed
+    assert "|offhook|" in listed
+    status = on.offhook.good("--json", "status").json
+    assert (status["running"], status["state"], status["notice"]) == (True, "idle", True)
+    on.disable()
+    assert "|offhook|" not in sm8250.root("cmd notification list")
+
+
+def test_a_call_without_a_desktop_is_recorded_and_comes_later(
+    sm8250: LabPhone, enable: Enable
+) -> None:
+    on = enable(sm8250)
+    speech = speak(sm8250, 6, seed=4)
+    sm8250.kill_adbd()
+    try:
+        call = sm8250.call(active=3.0)
+    finally:
+        sm8250.start_adbd()
+    on.offhook.good("sync")
+    (row,) = on.offhook.rows()
+    check(on.offhook, row, call, speech)
+    on.disable()
+
+
+@pytest.mark.parametrize(
+    "victims",
+    ["$(cat run/daemon.pid)", "$(cat run/capture.pid)", "$(cat run/daemon.pid run/capture.pid)"],
+    ids=["loop", "helper", "loop and helper"],
+)
+def test_a_recorder_killed_in_a_call_keeps_what_there_was_and_goes_on(
+    sm8250: LabPhone, enable: Enable, victims: str
+) -> None:
+    on = enable(sm8250)
+    speech = speak(sm8250, 12, seed=5)
+    call = sm8250.start_call(active=8.0)
+    recording_now(sm8250)
+    sm8250.root(f"cd {H}; kill -KILL {victims}")
+    played = call.wait()
+    wait_until(lambda: sm8250.root(f"ls {H}/spool").count(".wav") == 2)
+    on.offhook.good("sync")
+    rows = on.offhook.rows()
+    assert len(rows) == 2
+    assert "cut" in rows[0]["flags"]
+    heard = [compare(on.offhook.file(row), speech) for row in rows]
+    assert min(heard[0].correlation + heard[1].correlation) >= 0.9, heard
+    assert heard[0].lag_s < heard[1].lag_s
+    lost = played.talk - sum(part.seconds for part in heard)
+    assert lost < 3.0, f"{lost} s of the call were lost"
+    on.disable()
+
+
+def test_a_recorder_killed_altogether_leaves_nothing_that_disable_can_not_mend(
+    sm8250: LabPhone, enable: Enable
+) -> None:
+    on = enable(sm8250)
+    speech = speak(sm8250, 12, seed=6)
+    call = sm8250.start_call(active=6.0)
+    recording_now(sm8250)
+    sm8250.root(f"cd {H}/run; kill -KILL $(cat supervisor.pid daemon.pid capture.pid logcat.pid)")
+    assert sm8250.diff(on.before, sm8250.snapshot())  # controls are left set: there is work to do
+    call.wait()
+    assert on.offhook.good("--json", "status").json["running"] is False
+    on.disable()
+    (row,) = on.offhook.rows()
+    found = compare(on.offhook.file(row), speech)
+    assert min(found.correlation) >= 0.9, found
+
+
+def test_a_watch_starts_a_recorder_that_was_killed(sm8250: LabPhone, enable: Enable) -> None:
+    on = enable(sm8250)
+    sm8250.root(f"cd {H}/run; kill -KILL $(cat supervisor.pid daemon.pid logcat.pid)")
+    with on.offhook.watching() as watching:
+        watching.wait("restarted")
+        speech = speak(sm8250, 6, seed=7)
+        call = sm8250.call(active=3.0)
+        watching.wait("filed")
+    (row,) = on.offhook.rows()
+    check(on.offhook, row, call, speech)
+    on.disable()
+
+
+def test_disable_in_a_call_keeps_what_was_recorded(sm8250: LabPhone, enable: Enable) -> None:
+    on = enable(sm8250)
+    speech = speak(sm8250, 20, seed=8)
+    call = sm8250.start_call(active=15.0)
+    recording_now(sm8250)
+    on.offhook.good("disable")
+    (row,) = on.offhook.rows()
+    found = compare(on.offhook.file(row), speech)
+    assert min(found.correlation) >= 0.9, found
+    call.wait()
+    assert sm8250.diff(on.before, sm8250.snapshot()) == []
+
+
+def test_enable_twice_keeps_one_recorder_and_the_first_state(
+    sm8250: LabPhone, enable: Enable
+) -> None:
+    on = enable(sm8250)
+    on.offhook.good("enable")
+    assert sm8250.root("ps -ef").count("offhookd.sh run") == 1
+    on.disable()
+
+
+def test_tensor_does_not_turn_silent_after_an_overrun(tensor: LabPhone, enable: Enable) -> None:
+    on = enable(tensor)
+    speech = speak(tensor, 16, seed=9)
+    call = tensor.start_call(active=10.0)
+    recording_now(tensor)
+    helper = f"$(cat {H}/run/capture.pid)"
+    tensor.root(f"kill -STOP {helper}; sleep 3; kill -CONT {helper}")
+    played = call.wait()
+    wait_until(lambda: ".wav" in tensor.root(f"ls {H}/spool"))
+    on.offhook.good("sync")
+    (row,) = on.offhook.rows()
+    facts = on.offhook.good("--json", "show", str(row["id"])).json["facts"]
+    assert facts["capture"]["value"]["xruns"] >= 1
+    found = compare(on.offhook.file(row), speech)
+    # What was lost is silence of the same length; the rest is the call, before and after it.
+    assert abs(found.seconds - played.talk) <= 0.5
+    assert min(found.correlation) >= 0.6, found
+    assert found.tail(3.0, on.offhook.file(row), speech) >= 0.9
+    on.disable()
+
+
+def test_audioreach_is_refused_with_what_to_do_instead(
+    audioreach: LabPhone, tmp_path: Path
+) -> None:
+    before = audioreach.snapshot()
+    offhook = Offhook(tmp_path / "home", audioreach.address)
+    ran = offhook.run("enable", "--basis", "own-line", "--here", "DE")
+    assert ran.code == 21
+    assert "AudioReach" in ran.err
+    assert "BCR" in ran.err
+    assert audioreach.diff(before, audioreach.snapshot()) == []
+    routes = offhook.good("--json", "doctor").json["routes"]
+    assert routes[0]["route"] == "alsa"
+    assert routes[0]["possible"] is False
+    assert audioreach.diff(before, audioreach.snapshot()) == []
