@@ -171,7 +171,7 @@ def table_of(found: list[Recording], *, roomy: bool) -> Table:
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("when", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("who", overflow="fold")
+    table.add_column("who", overflow="fold", min_width=15)
     table.add_column("length", justify="right", no_wrap=True)
     if roomy:
         table.add_column("route")
@@ -199,8 +199,9 @@ def table_of(found: list[Recording], *, roomy: bool) -> Table:
 
 
 def _print_table(app: App, found: list[Recording]) -> None:
-    width = app.console.width if app.console.is_terminal else _PIPE_WIDTH
-    app.console.print(table_of(found, roomy=width >= _ROOMY), width=width)
+    if not app.console.is_terminal:
+        app.console.width = _PIPE_WIDTH
+    app.console.print(table_of(found, roomy=app.console.width >= _ROOMY))
 
 
 def _print_empty(app: App) -> None:
@@ -240,12 +241,11 @@ def _print_details(app: App, archive: Archive, found: Recording) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_column(style="dim", overflow="fold")
 
     def row(name: str, value: object, fact: str = "") -> None:
         known = found.facts.get(fact)
-        source = f"{known.get('source')} ({known.get('confidence')})" if known else ""
-        table.add_row(Text(name), Text(shown(str(value))), Text(shown(source)))
+        source = f"  {known.get('source')} ({known.get('confidence')})" if known else ""
+        table.add_row(Text(name), Text.assemble(shown(str(value)), (shown(source), "dim")))
 
     for warning in warnings(found):
         app.console.print(Text(warning, style="bold red"))
@@ -270,10 +270,10 @@ def _print_details(app: App, archive: Archive, found: Recording) -> None:
     )
     if found.note:
         row("note", found.note)
-    row("file", archive.file_of(found))
-    row("SHA-256", found.sha256)
     row("verified", when(found.verified_ms) if found.verified_ms else "NO")
     app.console.print(table)
+    app.note(f"SHA-256 {found.sha256}")
+    app.note(shown(str(archive.file_of(found))))
     _print_sound(app, archive, found)
 
 

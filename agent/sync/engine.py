@@ -216,7 +216,8 @@ class SyncEngine:
             self._fail(sighting, error.message, report)
         else:
             sighting.state, sighting.sha256 = "filed", recording.sha256
-            if beside is not None and sidecar is not None and is_new:
+            # Of bytes that were known, the sidecar that was known stays.
+            if beside is not None and sidecar is not None and (is_new or recording.sidecar):
                 self._update(beside, state="filed", sha256=recording.sha256)
             (report.filed if is_new else report.duplicates).append(recording)
             self._tell(

@@ -1,0 +1,103 @@
+"""A disk without room: one clear error, nothing half done, and it goes on when there is room."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.archive import Archive
+from agent.errors import ArchiveError, DiskFullError
+from agent.sync import SyncEngine
+from tests.faults.memory import SPOOL, MemoryPhone, wav
+
+_SCRIPT = """
+import resource, sys
+from pathlib import Path
+from agent.archive import Archive
+from agent.errors import DiskFullError
+from agent.sync import SyncEngine
+from tests.faults.memory import SPOOL, MemoryPhone, wav
+
+phone = MemoryPhone(chunk=65536)
+phone.put("/spool/long.json", b'{"schema": 1}')
+phone.put("/spool/long.wav", wav(20))
+with Archive(Path(sys.argv[1]), write=True) as archive:
+    engine = SyncEngine(archive, phone, [SPOOL])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    try:
+        engine.run_once()
+    except DiskFullError as error:
+        print("full:", error.hint)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print("left:", [p.name for p in archive.store.root.rglob("*") if p.is_file()])
+    print("then:", len(engine.run_once().filed), archive.verify_chain())
+"""
+
+
+def test_a_full_disk_stops_the_run_and_leaves_nothing(tmp_path: Path) -> None:
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "full: Free some space; what was not taken is still on the phone.",
+        "left: []",
+        "then: 1 []",
+    ]
+
+
+@pytest.mark.parametrize("call", ["write", "fdatasync", "link", "mkdir"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_an_error_of_any_call_is_the_archives_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    phone = MemoryPhone()
+    phone.put("/spool/a.json", b'{"schema": 1}')
+    phone.put("/spool/a.wav", wav())
+    with Archive(tmp_path, write=True) as archive:
+        engine = SyncEngine(archive, phone, [SPOOL])
+
+        def broken(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, broken)
+            with pytest.raises(ArchiveError) as raised:
+                engine.run_once()
+        assert isinstance(raised.value, DiskFullError) == (number != errno.EIO)
+        assert [p for p in archive.store.root.rglob("*") if p.is_file()] == []
+        assert phone.open_reads == 0
+        assert len(engine.run_once().filed) == 1
+        assert archive.verify_chain() == []
+
+
+def test_a_disk_without_hard_links_gets_its_files_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    phone = MemoryPhone()
+    for name in "ab":
+        phone.put(
+            f"/spool/{name}.json", b'{"schema": 1, "number": "117", "started_ms": 1772716927000}'
+        )
+        phone.put(f"/spool/{name}.wav", wav(0.2 if name == "a" else 0.3))
+    with Archive(tmp_path, write=True) as archive:
+        report = SyncEngine(archive, phone, [SPOOL]).run_once()
+        assert len(report.filed) == 2
+        assert len({one.path for one in archive.recordings()}) == 2
+        for one in archive.recordings():
+            archive.store.check(one.path, one.sha256)

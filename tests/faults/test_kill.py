@@ -1,0 +1,27 @@
+"""Killed at any line, and run again: the same end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+RUNS = int(os.environ.get("OFFHOOK_KILLS", "30"))
+
+
+def test_a_sync_killed_at_any_line_reaches_the_same_end(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.kill_runner", str(tmp_path), "20260305", str(RUNS)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["wrong"] == []
+    assert report["runs"] == RUNS or RUNS == 0
+    assert report["lines"] > 1000
