@@ -20,8 +20,8 @@ def run(
     name: str,
     arguments: Sequence[str],
     *,
-    input: bytes = b"",
-    timeout: float = 30,  # noqa: A002
+    input: bytes = b"",  # noqa: A002
+    timeout: float = 30,
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs a program in the phone called ``name``, whose door is at 127.0.0.1:``port``.
 

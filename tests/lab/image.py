@@ -150,7 +150,7 @@ def _archive(tree: Path) -> Iterator[bytes]:
             if where == "dev":
                 continue
             if stat.S_ISLNK(mode):
-                yield entry(where, stat.S_IFLNK | 0o777, os.readlink(path).encode())
+                yield entry(where, stat.S_IFLNK | 0o777, str(path.readlink()).encode())
             elif stat.S_ISDIR(mode):
                 yield entry(where, mode)
             else:

@@ -25,7 +25,8 @@ done
 chmod 1777 /tmp
 
 name=lab card=plain
-for word in $(cat /proc/cmdline); do
+read -r words < /proc/cmdline
+for word in $words; do
 	case $word in
 	lab.name=*) name=${word#*=} ;;
 	lab.card=*) card=${word#*=} ;;
@@ -42,7 +43,8 @@ while read -r module; do
 	load "$module"
 done < /lab/vm/modules/first
 ip link set lo up
-ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up || fail "no network card"
+ip addr add 10.0.2.15/24 dev eth0 || fail "no network card"
+ip link set eth0 up
 /lab/vm/door 7000 "$name" || fail "the back door"
 
 /lab/bin/storage || fail "storage"
