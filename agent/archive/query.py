@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from agent.archive.records import Direction, Recording, recording_of
+from agent.archive.records import Direction, Recording, recording_of, storable
 from agent.archive.search import digits_of, like_of, match_of, same_number
 from agent.errors import NoRecordingError
 from agent.text import shown
@@ -48,14 +48,17 @@ def recordings(db: Database, filters: Filters) -> list[Recording]:
         (f"{start} < ?", filters.until_ms),
         ("recordings.direction = ?", filters.direction),
         ("recordings.silent = ?", filters.silent),
-        (r"recordings.contact LIKE ? ESCAPE '\'", filters.contact and like_of(filters.contact)),
+        (
+            r"recordings.contact LIKE ? ESCAPE '\'",
+            filters.contact and like_of(storable(filters.contact)),
+        ),
     ):
         if value is not None:
             where.append(clause)
             values.append(value)
     if filters.phone is not None:
         where.append("(recordings.phone = ? OR phones.alias = ?)")
-        values += [filters.phone, filters.phone]
+        values += [storable(filters.phone)] * 2
     text = f"{_SELECT}{' WHERE ' if where else ''}{' AND '.join(where)}{_NEWEST}"
     found: Iterable[Recording] = map(recording_of, db.query(text, values))
     if filters.number is not None:
@@ -71,7 +74,7 @@ def recordings(db: Database, filters: Filters) -> list[Recording]:
 
 def search(db: Database, text: str, limit: int | None) -> list[Recording]:
     """The recordings with every word of ``text``; else those with ``text`` anywhere in them."""
-    top = -1 if limit is None else limit
+    text, top = storable(text), -1 if limit is None else limit
     match = match_of(text)
     if match is not None:
         found = db.query(

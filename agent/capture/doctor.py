@@ -10,7 +10,7 @@ from agent.capture.control import Sound
 from agent.capture.recorder import RecorderStatus
 from agent.capture.route import Verdict
 from agent.errors import ConfigError, PhoneError, RemoteError, RootError
-from agent.phone.facts import Facts
+from agent.phone.facts import Clock, Facts, read_clock
 from agent.phone.helper import borrowed_helper
 from agent.phone.phone import Phone
 
@@ -23,6 +23,7 @@ class Diagnosis:
     the verdict on each route, and what is worth a warning."""
 
     facts: Facts
+    clock: Clock
     root: str | None = None
     root_problem: str | None = None
     sound: Sound | None = None
@@ -35,6 +36,8 @@ class Diagnosis:
         sound = self.sound
         return {
             "phone": self.facts.as_dict(),
+            "clock_ms": self.clock.ms,
+            "clock_error_ms": self.clock.error_ms,
             "root": self.root,
             "root_problem": self.root_problem,
             "cards": [vars(card) for card in sound.cards] if sound else None,
@@ -50,7 +53,7 @@ class Diagnosis:
 
 def diagnose(phone: Phone) -> Diagnosis:
     """Look at everything; what can't be seen is said, and only a broken link is an error."""
-    found = Diagnosis(phone.facts)
+    found = Diagnosis(phone.facts, read_clock(phone.link))
     try:
         found.root = phone.root.name
     except RootError as error:
@@ -98,10 +101,11 @@ def _others(phone: Phone) -> list[Verdict]:
 
 def _warn(found: Diagnosis) -> None:
     facts = found.facts
-    if abs(facts.clock_ms) > 2000 + facts.clock_error_ms:
-        ahead = "ahead of" if facts.clock_ms > 0 else "behind"
+    clock = found.clock
+    if abs(clock.ms) > 2000 + clock.error_ms:
+        ahead = "ahead of" if clock.ms > 0 else "behind"
         found.warnings.append(
-            f"the phone's clock is {abs(facts.clock_ms) / 1000:.1f} s {ahead} this computer's"
+            f"the phone's clock is {abs(clock.ms) / 1000:.1f} s {ahead} this computer's"
         )
     if facts.free_bytes is not None and facts.free_bytes < _FREE_WANTED:
         found.warnings.append("less than 200 MiB are free on /data: nothing will be recorded")

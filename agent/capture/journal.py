@@ -1,7 +1,7 @@
 """The undo journal on this computer: what is about to be changed on a phone, before it is.
 
 One small JSON file a phone, in ``home/phones/``. It is there from before the first change until
-the phone was seen to be as it was.
+the phone was seen to be as it was. The user's consent for the phone lies beside it, and stays.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.capture.consent import Consent, consent
 from agent.errors import ConfigError
 
 
@@ -30,18 +31,53 @@ class Journal:
     changes: list[str] = field(default_factory=list)
 
 
-def _path(home: Path, serial: str) -> Path:
-    return home / "phones" / (re.sub(r"[^A-Za-z0-9._-]", "_", serial)[:100] + ".json")
+def _path(home: Path, serial: str, what: str = "") -> Path:
+    return home / "phones" / (re.sub(r"[^A-Za-z0-9._-]", "_", serial)[:100] + f"{what}.json")
 
 
 def write_journal(home: Path, journal: Journal) -> None:
     """Keep the journal, on the disk before this returns."""
-    path = _path(home, journal.serial)
+    _write(_path(home, journal.serial), asdict(journal))
+
+
+def read_journal(home: Path, serial: str) -> Journal | None:
+    """The journal of a phone on which something was changed, else None."""
+    path = _path(home, serial)
+    said = _read(path, "Without it, `offhook disable` can't compare; move it away to go on.")
+    try:
+        return None if said is None else Journal(**said)
+    except TypeError as error:
+        raise ConfigError(
+            f"can't read {path}: {error}", hint="Another Offhook wrote it."
+        ) from error
+
+
+def write_consent(home: Path, serial: str, consent: Consent) -> None:
+    """Keep the user's answer for this phone."""
+    _write(_path(home, serial, ".consent"), consent.as_dict())
+
+
+def read_consent(home: Path, serial: str) -> Consent | None:
+    """The answer given for this phone, checked again, or None: then it has to be asked for."""
+    path = _path(home, serial, ".consent")
+    said = _read(path, "Move it away; you are asked again.")
+    try:
+        return None if said is None else consent(**said)
+    except TypeError as error:
+        raise ConfigError(f"can't read {path}: {error}") from error
+
+
+def end_journal(home: Path, serial: str) -> None:
+    """The phone is as it was."""
+    _path(home, serial).unlink(missing_ok=True)
+
+
+def _write(path: Path, said: dict[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     private = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(private, "w", encoding="utf-8") as file:
-        json.dump(asdict(journal), file, ensure_ascii=False, indent=1)
+        json.dump(said, file, ensure_ascii=False, indent=1)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
@@ -52,20 +88,13 @@ def write_journal(home: Path, journal: Journal) -> None:
         os.close(folder)
 
 
-def read_journal(home: Path, serial: str) -> Journal | None:
-    """The journal of a phone on which something was changed, else None."""
-    path = _path(home, serial)
+def _read(path: Path, hint: str) -> dict[str, Any] | None:
     try:
-        return Journal(**json.loads(path.read_text(encoding="utf-8")))
+        said = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"can't read {path}: {error}",
-            hint="Without it, `offhook disable` can't compare; move it away to go on without.",
-        ) from error
-
-
-def end_journal(home: Path, serial: str) -> None:
-    """The phone is as it was."""
-    _path(home, serial).unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"can't read {path}: {error}", hint=hint) from error
+    if not isinstance(said, dict):
+        raise ConfigError(f"can't read {path}: it is no JSON object", hint=hint)
+    return said

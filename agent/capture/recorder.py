@@ -59,7 +59,6 @@ def install_recorder(phone: Phone, plan: Plan, consent: Consent) -> None:
         [
             PrivateFile(f"{HOME}/offhook-pcm", helper, 0o700),
             PrivateFile(f"{HOME}/offhookd.sh", scripts.script("offhookd.sh"), 0o700),
-            PrivateFile(f"{HOME}/watch.sh", scripts.script("watch.sh"), 0o700),
             PrivateFile(f"{HOME}/controls", controls.encode(), 0o600),
             PrivateFile(f"{HOME}/config", config.encode(), 0o600),
         ],
@@ -136,16 +135,25 @@ def status(phone: Phone) -> RecorderStatus:
 
 
 def watch_command(phone: Phone, sources: list[Source]) -> shell.Process:
-    """The phone's own word of changes in the spool, the recorder's state, and other sources.
+    """The phone's own word of changes in its sources, and of the recorder's state.
 
-    Lines are inotifyd's: letters, folder, name. It ends with the stream.
+    Lines are inotifyd's: letters, folder, name. It ends with the stream. Nothing needs to be
+    installed for it, and root only where a source does.
     """
-    folders = [SPOOL, f"{HOME}/run", *(_watched(source.path) for source in sources)]
-    return phone.root.spawn(f"sh {HOME}/watch.sh {shlex.join(folders)}")
+    folders = [_watched(source) for source in sources]
+    if SOURCE in sources:
+        folders.append(f"{HOME}/run")
+    script = f"set -- {shlex.join(folders)}\n{scripts.script('watch.sh').decode()}"
+    if any(source.root for source in sources):
+        return phone.root.spawn(script)
+    return shell.spawn(phone.link, script)
 
 
-def _watched(path: str) -> str:
+def _watched(source: Source) -> str:
     """The folder to watch: changes made behind Android's FUSE view are not seen through it."""
+    path = source.path
+    if not source.root:
+        return path
     for view in ("/sdcard", "/storage/emulated/0"):
         if path == view or path.startswith(view + "/"):
             return "/data/media/0" + path.removeprefix(view)

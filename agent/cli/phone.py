@@ -11,7 +11,7 @@ from rich.table import Table
 from agent.capture import control, recorder
 from agent.capture.consent import BASES, Consent, consent
 from agent.capture.doctor import Diagnosis, diagnose
-from agent.capture.journal import read_journal
+from agent.capture.journal import read_consent, read_journal, write_consent
 from agent.cli import syncing
 from agent.cli.common import App, pass_app
 from agent.errors import ConsentError, PhoneError, RestoreError
@@ -26,7 +26,7 @@ _PHONE = click.option(
 @click.command()
 @pass_app
 def devices(app: App) -> None:
-    """List the phones that are known, and whether they answer."""
+    """List the known phones."""
     rows = []
     for address in sorted(set(app.addresses().values())):
         alias = next((p.alias for p in app.config.phones if p.address == address), None)
@@ -67,7 +67,10 @@ def devices(app: App) -> None:
 @_PHONE
 @pass_app
 def doctor(app: App, phone: str | None) -> None:
-    """Say what a phone is, what could record its calls, and why not the rest."""
+    """Say what a phone can do.
+
+    What it is, what could record its calls, and why the rest could not. Nothing is changed.
+    """
     with app.open_phone(phone) as opened:
         found = diagnose(opened)
     if app.json:
@@ -100,7 +103,7 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
         ("SELinux", facts.selinux),
         ("sound", cards or "no card"),
         ("", counts),
-        ("clock", f"{facts.clock_ms:+d} ms to this computer's (± {facts.clock_error_ms} ms)"),
+        ("clock", f"{found.clock.ms:+d} ms to this computer's (± {found.clock.error_ms} ms)"),
         ("free", space),
         ("recorder", recorder_line),
     ):
@@ -130,13 +133,17 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
 def enable(
     app: App, phone: str | None, basis: str | None, here: str | None, there: str | None
 ) -> None:
-    """Turn capture on: every call from now on is recorded, and the phone says so.
+    """Turn capture on.
 
-    Asks once for the basis on which you record; --basis and --here answer beforehand.
+    Every call from now on is recorded, and the phone shows a notification that says so. Asks
+    once for the basis on which you record; --basis and --here answer beforehand.
     """
     with app.open_phone(phone) as opened:
         given = _consent(app, opened, basis, here, there)
         plan = control.enable(opened, app.home, given, app.note)
+        with app.archive() as archive:
+            detail = {"consent": given.as_dict(), "plan": plan.as_dict()}
+            archive.log("capture on", phone=opened.serial, detail=detail)
         name = opened.facts.name
     if app.json:
         app.print_json(
@@ -156,9 +163,9 @@ def _consent(
 ) -> Consent:
     """The answer given now, or the one given before for this phone, or the one asked for."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    before = read_journal(app.home, phone.serial)
+    before = read_consent(app.home, phone.serial)
     if basis is None and here is None and before is not None:
-        return Consent(**before.consent)
+        return before
     if basis is None or here is None:
         if app.json or not sys.stdin.isatty():
             raise ConsentError(
@@ -171,15 +178,27 @@ def _consent(
         basis = basis or click.prompt("Basis", type=click.Choice(list(BASES)))
         here = here or click.prompt("Where is this phone (country, or US-CA)").strip().upper()
         there = there or click.prompt("Where is the other end", default=here).strip().upper()
-    return consent(str(basis), here.upper(), (there or here).upper(), at)
+    given = consent(str(basis), here.upper(), (there or here).upper(), at)
+    write_consent(app.home, phone.serial, given)
+    return given
 
 
 @click.command()
 @_PHONE
 @pass_app
 def disable(app: App, phone: str | None) -> None:
-    """Turn capture off, pull what is left, and give the phone back as it was."""
+    """Turn capture off.
+
+    A call under way is finished and kept, what is left on the phone is pulled, and the phone is
+    given back as it was, and compared.
+    """
     with app.open_phone(phone) as opened:
+        name = opened.facts.name
+        if read_journal(app.home, opened.serial) is None and not recorder.is_installed(opened):
+            if app.json:
+                app.print_json({"enabled": False, "phone": name, "compared": []})
+            app.note(f"Capture is not on: nothing was changed on {name}.")
+            return
         control.stop(opened, app.note)
         left = syncing.drain(app, opened)
         if left:
@@ -188,7 +207,8 @@ def disable(app: App, phone: str | None) -> None:
                 hint="`offhook sync` says why; then run `offhook disable` again.",
             )
         compared = control.give_back(opened, app.home, app.note)
-        name = opened.facts.name
+        with app.archive() as archive:
+            archive.log("capture off", phone=opened.serial, detail={"compared": compared})
     if app.json:
         app.print_json({"enabled": False, "phone": name, "compared": compared})
         return
@@ -199,7 +219,10 @@ def disable(app: App, phone: str | None) -> None:
 @_PHONE
 @pass_app
 def status(app: App, phone: str | None) -> None:
-    """Say whether capture is on, what the phone does now, and what waits to be pulled."""
+    """Say whether capture is on.
+
+    And what the phone does now, how many recordings lie on it, and the last problem.
+    """
     with app.open_phone(phone) as opened:
         said = recorder.status(opened)
         name, serial = opened.facts.name, opened.serial

@@ -41,7 +41,7 @@ _PATIENCE = 15.0  # seconds that `sync` waits for files that are still being wri
 @click.option("--phone", metavar="NAME", envvar="OFFHOOK_PHONE", help="Only this phone.")
 @pass_app
 def sync(app: App, phone: str | None) -> None:
-    """Pull what is new, once, from every known phone."""
+    """Pull what is new, once."""
     addresses = _addresses(app, phone)
     total = Report("")
     problems: list[PhoneError] = []
@@ -137,7 +137,10 @@ def _unfiled(archive: Archive, phone: Phone) -> int:
 @click.option("--phone", metavar="NAME", envvar="OFFHOOK_PHONE", help="Only this phone.")
 @pass_app
 def watch(app: App, phone: str | None) -> None:
-    """Stay, and pull each recording as it appears. Ctrl-C ends it."""
+    """Stay, and pull what appears.
+
+    New recordings come by events from the phone. Ctrl-C ends it.
+    """
     addresses = _addresses(app, phone)
     names = {address: name for name, address in app.addresses().items()}
     stop = threading.Event()

@@ -24,8 +24,7 @@ def parse_getprop(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Facts:
-    """A phone's facts. ``clock_ms`` is the phone's clock minus this computer's, in
-    milliseconds, ``clock_error_ms`` how far off that may be; ``free_bytes`` is /data's."""
+    """A phone's facts; ``free_bytes`` is what is free on /data, None when it does not say."""
 
     serial: str
     manufacturer: str
@@ -39,8 +38,6 @@ class Facts:
     timezone: str
     kernel: str
     selinux: str
-    clock_ms: int
-    clock_error_ms: int
     free_bytes: int | None
 
     def as_dict(self) -> dict[str, object]:
@@ -75,7 +72,6 @@ def read_facts(link: Link) -> Facts:
             f"what answers at {link.where} has no serial number, so it is no Android phone",
             hint="Check the address.",
         )
-    clock, error = _clock(link)
     return Facts(
         serial=serial,
         manufacturer=props.get("ro.product.manufacturer", ""),
@@ -89,27 +85,37 @@ def read_facts(link: Link) -> Facts:
         timezone=props.get("persist.sys.timezone", ""),
         kernel=kernel.strip(),
         selinux=selinux.strip() or "unknown",
-        clock_ms=clock,
-        clock_error_ms=error,
         free_bytes=_free(space),
     )
 
 
-def _clock(link: Link) -> tuple[int, int]:
-    """The phone's clock minus ours and the possible error: half of the quickest round trip."""
+@dataclass(frozen=True)
+class Clock:
+    """The phone's clock minus this computer's, in milliseconds, and how far off that may be."""
+
+    ms: int
+    error_ms: int
+
+
+def read_clock(link: Link) -> Clock:
+    """Ask the phone for the time, a few times; the quickest answer is the best."""
     best: tuple[float, float] | None = None
-    for _ in range(3):
+    for _ in range(4):
         before = time.time()
-        said = shell.run(link, "date +%s%N").text.strip()
-        after = time.time()
-        if not said.isdigit():  # a date without %N
-            said = shell.run(link, "date +%s").text.strip() + "000000000"
-        error = (after - before) / 2
-        if said.isdigit() and (best is None or error < best[1]):
-            best = (int(said[:19]) / 1e9 - (before + error), error)
+        said = shell.run(link, 'echo "${EPOCHREALTIME:-$(date +%s)}"').text.strip()
+        error = (time.time() - before) / 2
+        try:
+            phone = float(said.replace(",", "."))
+        except ValueError:
+            continue
+        if "." not in said and "," not in said:
+            error += 0.5  # whole seconds
+            phone += 0.5
+        if best is None or error < best[1]:
+            best = (phone - (before + error), error)
     if best is None:
-        return 0, 0
-    return round(best[0] * 1000), max(1, round(best[1] * 1000))
+        raise RemoteError(f"the phone at {link.where} does not tell the time")
+    return Clock(round(best[0] * 1000), max(1, round(best[1] * 1000)))
 
 
 def _free(line: str) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from agent.adb import shell
 from agent.adb.link import Link
 from agent.adb.shell import Completed, Process
-from agent.errors import LinkError, LinkTimeout, RemoteError, RootError
+from agent.errors import LinkTimeout, RemoteError, RootError
 
 _ASK_TIMEOUT = 10.0  # Magisk's own prompt waits this long for a tap
 
@@ -83,13 +83,16 @@ def _mark() -> str:
 
 def find_root(link: Link, *, timeout: float = _ASK_TIMEOUT) -> Root:
     """Find out how to be root; RootError says whether su is absent, denies or does not answer."""
-    if shell.run(link, "id -u").stdout.strip() == b"0":
+    asked = "id -u; command -v su || exit 0; su -v </dev/null"
+    uid, _, said = shell.run(link, asked, timeout=timeout).text.partition("\n")
+    if uid.strip() == "0":
         return Root(link, "sh -c", "adbd")
-    if shell.run(link, "command -v su").code != 0:
+    where, _, version = said.partition("\n")
+    if not where.strip():
         raise RootError(f"the phone at {link.where} has no su, so it is not rooted", hint=_HINT)
     words = ""
     for prefix in ("su -c", "su 0 sh -c"):
-        root = Root(link, prefix, "su")
+        root = Root(link, prefix, _su_name(version))
         try:
             done = root.run("id -u", timeout=timeout)
         except LinkTimeout as error:
@@ -103,22 +106,15 @@ def find_root(link: Link, *, timeout: float = _ASK_TIMEOUT) -> Root:
             words = words or error.message
             continue
         if done.stdout.strip() == b"0":
-            root.name = _su_name(link)
             return root
     raise RootError(
         f"su on the phone at {link.where} denied root to the shell", hint=_HINT
     ) from RemoteError(words)
 
 
-def _su_name(link: Link) -> str:
-    """What su calls itself: ``Magisk 27.0``, ``KernelSU``, or ``su``."""
-    try:
-        said = shell.run(link, "su -v", timeout=5).stdout.decode("utf-8", "replace").strip()
-    except LinkError:
-        return "su"
-    version, _, kind = said.partition(":")
+def _su_name(version: str) -> str:
+    """What ``su -v`` says that it is: ``Magisk 27.0``, ``KernelSU``, or ``su``."""
+    number, _, kind = version.strip().partition(":")
     if "magisk" in kind.lower():
-        return f"Magisk {version}"
-    if "kernelsu" in said.lower():
-        return "KernelSU"
-    return "su"
+        return f"Magisk {number}"
+    return "KernelSU" if "kernelsu" in version.lower() else "su"

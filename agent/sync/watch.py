@@ -98,8 +98,7 @@ class Watch:
     def _stay(self, phone: Phone) -> None:
         sources = self._sources(phone)
         engine = SyncEngine(self._archive, phone, sources, self._tell)
-        folders = [source for source in sources if source is not recorder.SOURCE]
-        with recorder.watch_command(phone, folders) as process:
+        with recorder.watch_command(phone, sources) as process:
             words = _Lines(process)
             due = 0.0
             while not self._stop.is_set():
