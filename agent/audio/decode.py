@@ -65,7 +65,7 @@ def open_stream(path: Path) -> Stream:
                 int(stream.codec_context.channels),
             )
     except (OSError, ValueError, av.FFmpegError) as error:
-        raise AudioError(f"{path.name} can't be decoded: {error}") from error
+        raise AudioError(f"{path.name} can't be decoded: {_reason(error)}") from error
 
 
 def blocks(stream: Stream, start: float = 0.0) -> Iterator[NDArray[np.float32]]:
@@ -134,7 +134,12 @@ def _decoded(stream: Stream, start: float) -> Iterator[NDArray[np.float32]]:
                     yield block[skip:, : stream.channels]
                     skip = 0
     except (OSError, ValueError, av.FFmpegError) as error:
-        raise AudioError(f"{stream.path.name} can't be decoded further: {error}") from error
+        raise AudioError(f"{stream.path.name} can't be decoded further: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """FFmpeg's words, without the paths that it adds to them."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _audio_stream(container: Any) -> Any:

@@ -1,0 +1,322 @@
+"""The archive as a whole: opening, locking, phones, calls, what is found again."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlite_utils import Database, Migrations
+
+from agent.archive import Archive, Fact, NewRecording, Recording
+from agent.archive.filing import file_part
+from agent.errors import (
+    ArchiveError,
+    BusyError,
+    ConfigError,
+    NoRecordingError,
+    UsageError,
+)
+from agent.phone.calls import LoggedCall
+
+START = 1_772_716_927_000
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive(tmp_path / "home", write=True) as opened:
+        opened.add_phone("P1", alias="desk")
+        yield opened
+
+
+def put(archive: Archive, data: bytes, *, name: str = "x.wav", **facts: Any) -> Recording:
+    """File bytes with facts; ``flags``, ``sound`` and ``phone`` are what they are called."""
+    stated = {"started_ms": START, **facts}
+    new = NewRecording(
+        name,
+        START * 1_000_000,
+        phone=stated.pop("phone", "P1"),
+        flags=stated.pop("flags", []),
+        sound=stated.pop("sound", {}),
+        facts={},
+    )
+    new.facts = {key: Fact(value, "test", "told") for key, value in stated.items()}
+    part = archive.store.begin(new.path)
+    part.write(data)
+    return file_part(archive, part, new)[0]
+
+
+def test_only_its_owner_can_read_any_of_it(archive: Archive) -> None:
+    recording = put(archive, b"voice")
+    for path in archive.home.rglob("*"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode & 0o077 == 0, path
+    assert stat.S_IMODE(archive.file_of(recording).stat().st_mode) == 0o400
+
+
+def test_one_writer_at_a_time_and_readers_always(archive: Archive) -> None:
+    with pytest.raises(BusyError, match=rf"process {os.getpid()} \('sync'"):
+        Archive(archive.home, write=True).__enter__()
+    recording = put(archive, b"voice")
+    with Archive(archive.home) as reader:
+        reader.set_note(recording.sha256, "from elsewhere")
+    assert archive.recording(recording.sha256).note == "from elsewhere"
+    archive.close()
+    with Archive(archive.home, write=True):
+        pass
+
+
+def test_a_reader_can_not_file(tmp_path: Path) -> None:
+    with Archive(tmp_path) as reader:
+        reader.add_phone("P1")
+        with pytest.raises(ArchiveError):
+            put(reader, b"voice")
+
+
+def test_a_home_that_can_not_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError) as raised:
+        Archive(tmp_path / "file" / "home").__enter__()
+    assert raised.value.hint is not None
+
+
+def test_a_damaged_index_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "offhook.db").write_bytes(b"this is not SQLite" * 100)
+    with pytest.raises(ArchiveError, match="damaged"):
+        Archive(tmp_path).__enter__()
+
+
+def test_before_a_migration_the_index_is_copied_aside(archive: Archive) -> None:
+    recording = put(archive, b"voice")
+    extra = Migrations("extra")
+
+    @extra(name="0001_more")
+    def more(db: Database) -> None:
+        db.execute("CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT")
+
+    archive.ensure(extra)
+    copy = archive.home / "offhook-before-extra-0001_more.db"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    kept = Database(str(copy))
+    assert [row["sha256"] for row in kept["recordings"].rows] == [recording.sha256]
+    assert "more" not in kept.table_names()
+    kept.close()
+    stamp = copy.stat().st_mtime_ns
+    archive.ensure(extra)
+    assert copy.stat().st_mtime_ns == stamp
+
+
+def test_a_failing_migration_changes_nothing(archive: Archive) -> None:
+    broken = Migrations("broken")
+
+    @broken(name="0001_half")
+    def half(db: Database) -> None:
+        db.execute("CREATE TABLE half (id INTEGER PRIMARY KEY)")
+        db.execute("CREATE TABLE half (id INTEGER PRIMARY KEY)")
+
+    with pytest.raises(ArchiveError):
+        archive.ensure(broken)
+    with archive.reading() as db:
+        assert "half" not in db.table_names()
+
+
+def test_an_index_of_a_newer_program_is_refused(archive: Archive) -> None:
+    with archive.writing() as db:
+        db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+            " VALUES ('archive', '9999_future', 'x')"
+        )
+    with pytest.raises(ArchiveError, match="newer"):
+        Archive(archive.home).__enter__()
+
+
+def test_a_phone_keeps_what_was_known_of_it(archive: Archive) -> None:
+    archive.add_phone("P1", model="Test \udcff\0Phone", address="192.0.2.1:5555")
+    (phone,) = archive.phones()
+    assert (phone.alias, phone.model, phone.address) == (
+        "desk",
+        "Test \\xffPhone",
+        "192.0.2.1:5555",
+    )
+    assert phone.name == "desk"
+
+
+def test_filters(archive: Archive) -> None:
+    archive.add_phone("P2")
+    one = put(archive, b"1", number="+41791234567", contact="Ada 100%", direction="in")
+    two = put(
+        archive,
+        b"2",
+        number="0445556677",
+        direction="out",
+        started_ms=START + 5000,
+        phone="P2",
+        sound={"silent": 1},
+    )
+    three = put(archive, b"3", started_ms=START + 9000, sound={"silent": 0})
+
+    def ids(**filters: Any) -> list[int]:
+        return [found.id for found in archive.recordings(**filters)]
+
+    assert ids() == [three.id, two.id, one.id]
+    assert ids(limit=1) == [three.id]
+    assert ids(since_ms=START + 5000, until_ms=START + 9000) == [two.id]
+    assert ids(number="079 123 45 67") == [one.id]
+    assert ids(number="6677") == [two.id]
+    assert ids(number="66") == []
+    assert ids(contact="ada") == [one.id]
+    assert ids(contact="100%") == [one.id]
+    assert ids(contact="1%0") == []
+    assert ids(direction="out") == [two.id]
+    assert ids(silent=True) == [two.id]
+    assert ids(silent=False) == [three.id]
+    assert ids(phone="P2") == [two.id]
+    assert ids(phone="desk") == [three.id, one.id]
+
+
+def test_a_recording_is_found_by_number_by_hash_and_as_the_latest(archive: Archive) -> None:
+    one = put(archive, b"1")
+    two = put(archive, b"2", started_ms=START + 1)
+    assert archive.resolve("latest") == two
+    assert archive.resolve(str(one.id)) == one
+    assert archive.resolve(f"#{one.id}") == one
+    assert archive.resolve(one.sha256[:6].upper()) == one
+    for nothing in ("99", "ffffffff", "", "x" * 64, one.sha256[:3] + "z", "9" * 30):
+        with pytest.raises(NoRecordingError):
+            archive.resolve(nothing)
+
+
+def test_a_start_that_several_hashes_have_is_refused(archive: Archive) -> None:
+    found: dict[str, bytes] = {}
+    for number in range(400):
+        recording = put(archive, str(number).encode())
+        if recording.sha256[:4] in found:
+            with pytest.raises(NoRecordingError, match="several"):
+                archive.resolve(recording.sha256[:4])
+            return
+        found[recording.sha256[:4]] = b""
+    raise AssertionError("no two hashes begin alike")
+
+
+def test_no_recording_at_all(archive: Archive) -> None:
+    assert archive.recordings() == []
+    with pytest.raises(NoRecordingError) as raised:
+        archive.resolve("latest")
+    assert raised.value.hint == "Pull some: offhook sync"
+    with pytest.raises(UsageError):
+        archive.search("  ")
+
+
+def test_a_note_is_set_taken_away_and_in_the_custody_log(archive: Archive) -> None:
+    recording = put(archive, b"1")
+    archive.set_note(recording.sha256, "call back \udcff")
+    assert archive.recording(recording.sha256).note == "call back \\xff"
+    archive.set_note(recording.sha256, "")
+    assert archive.recording(recording.sha256).note is None
+    actions = [entry.action for entry in archive.custody_of(recording.sha256)]
+    assert actions == ["filed", "note changed", "note changed"]
+
+
+def call(at_s: float, duration_s: int, kind: int = 1, number: str = "0791234567") -> LoggedCall:
+    date = START + round(at_s * 1000)
+    return LoggedCall(date % 100_000, date, duration_s, kind, number, "Ada", 1, raw=f"Row {at_s}")
+
+
+@pytest.mark.parametrize(
+    ("calls", "facts", "joined"),
+    [
+        ([call(-7, 30)], {}, True),  # rang 7 s, recorded from the answer
+        ([call(0, 20, 2)], {"direction": "out"}, True),  # recorded from dialling, rang 10 s
+        ([call(-7, 30, 2)], {"direction": "in"}, False),
+        ([call(-7, 30)], {"number": "0445556677"}, False),
+        ([call(-7, 30)], {"number": "+41791234567"}, True),
+        ([call(-7, 60)], {}, False),  # too long
+        ([call(-200, 30)], {}, False),  # rang for more than two minutes
+        ([call(10, 30)], {}, False),  # began after it
+        ([call(-7, 30, 3)], {}, False),  # missed
+        ([call(-7, 30), call(-9, 30, number="117")], {}, False),  # either
+        ([call(-7, 30), call(-9, 30, number="117")], {"number": "117"}, True),
+        ([call(-7, 300)], {"flags": ["cut"]}, True),
+    ],
+)
+def test_a_recording_is_joined_with_the_one_call_that_fits(
+    archive: Archive, calls: list[LoggedCall], facts: dict[str, Any], joined: bool
+) -> None:
+    recording = put(archive, b"1", ended_ms=START + 30_000, **facts)
+    assert archive.add_calls("P1", calls) == len(calls)
+    assert archive.add_calls("P1", calls) == 0
+    found = archive.join_calls("P1")
+    assert [one.id for one in found] == ([recording.id] if joined else [])
+    assert archive.join_calls("P1") == []
+    if joined:
+        kept = archive.recording(recording.sha256)
+        assert kept.contact == "Ada"
+        assert kept.facts["contact"]["source"].startswith("call log, ")
+        assert kept.facts["contact"]["confidence"] == "joined"
+        assert archive.search("ada") == [kept]
+
+
+def test_a_call_that_comes_later_joins_then_and_says_how_far_apart(archive: Archive) -> None:
+    recording = put(archive, b"1", ended_ms=START + 30_000, number="117")
+    assert archive.join_calls("P1") == []
+    archive.add_calls("P1", [call(-7, 30, number="117")])
+    (found,) = archive.join_calls("P1")
+    assert found.facts["contact"]["source"] == "call log, 7 s apart"
+    assert found.facts["number"]["source"] == "test"  # what was known stays
+    entry = archive.custody_of(recording.sha256)[-1]
+    assert (entry.action, entry.detail["call"]) == ("joined with a call", "Row -7")
+
+
+def test_a_private_number_of_the_call_log_is_not_a_number(archive: Archive) -> None:
+    recording = put(archive, b"1", ended_ms=START + 30_000)
+    archive.add_calls("P1", [LoggedCall(1, START, 30, 1, "-2", None, 2, raw="Row")])
+    archive.join_calls("P1")
+    assert archive.recording(recording.sha256).number is None
+    assert archive.recording(recording.sha256).direction == "in"
+
+
+def test_a_filing_that_was_cut_off_is_finished_at_the_next_start(tmp_path: Path) -> None:
+    with Archive(tmp_path, write=True) as archive:
+        archive.add_phone("P1")
+        recording = put(archive, b"voice", number="117")
+        with archive.writing() as db:
+            db.execute("DELETE FROM search")
+            row = next(iter(db.query("SELECT * FROM recordings")))
+            db.execute("DELETE FROM recordings")
+            del row["id"], row["path"]
+            work = json.dumps({"row": row, "sighting": None, "remote": None, "how": {}})
+            db.execute(
+                "INSERT INTO filing (path, sha256, work) VALUES (?, ?, ?)",
+                [recording.path, recording.sha256, work],
+            )
+    with Archive(tmp_path, write=True) as archive:
+        (found,) = archive.search("117")
+        assert found.sha256 == recording.sha256
+        with archive.reading() as db:
+            assert db.execute("SELECT count(*) FROM filing").fetchone()[0] == 0
+
+
+def test_parts_of_a_dead_run_are_removed_but_only_by_a_writer(tmp_path: Path) -> None:
+    with Archive(tmp_path, write=True) as archive:
+        part = archive.store.begin(NewRecording("x.wav", START * 10**6).path)
+        part.write(b"half")
+        part._close()
+    with Archive(tmp_path):
+        assert part.path.exists()
+    with Archive(tmp_path, write=True):
+        assert not part.path.exists()
+
+
+def test_a_file_lost_from_the_store_is_put_back_when_its_bytes_come_again(
+    archive: Archive,
+) -> None:
+    recording = put(archive, b"voice")
+    archive.file_of(recording).unlink()
+    again = put(archive, b"voice")
+    assert again.id == recording.id
+    archive.store.check(recording.path, recording.sha256)
+    assert [e.action for e in archive.custody_of(recording.sha256)] == ["filed", "restored"]

@@ -1,0 +1,129 @@
+"""Placing bytes: names that are safe everywhere, and nothing ever overwritten."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.archive.names import LONGEST, archive_path, numbered, safe_name
+from agent.archive.store import Store
+from agent.errors import ArchiveError, IntegrityError
+
+START = 1_772_716_927_000
+PATH = PurePosixPath("2026/03/a.wav")
+
+
+@given(st.text(max_size=300))
+def test_any_text_makes_a_safe_name(text: str) -> None:
+    name = safe_name(text)
+    assert 0 < len(name.encode()) <= LONGEST
+    assert name not in (".", "..")
+    assert not name.startswith((".", "-", "~", " "))
+    assert not name.endswith((".", " "))
+    assert not set(name) & set('<>:"/\\|?*')
+    assert not any(unicodedata.category(ch) in ("Cc", "Cf", "Cs") for ch in name)
+    assert safe_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["CON", "con.wav", "Lpt1.x.wav", "NUL .wav", "COM¹"])
+def test_names_of_devices_are_no_names(name: str) -> None:
+    assert safe_name(name).startswith("_")
+
+
+def test_the_path_begins_with_the_date_and_has_who_it_was() -> None:
+    path = archive_path(START, "rec.WAV", direction="in", number="+41 79 123", zone=UTC)
+    assert str(path) == "2026/03/2026-03-05_13-22-07_in_+4179123.wav"
+    assert archive_path(START, "a/../b c.m4a", zone=UTC).name == "2026-03-05_13-22-07_b c.m4a"
+
+
+@pytest.mark.parametrize("ms", [-(10**20), 10**20, 0, -1])
+def test_a_date_that_can_not_be_is_no_error(ms: int) -> None:
+    assert archive_path(ms, "x.wav", zone=UTC).name.endswith("_x.wav")
+
+
+@given(st.text(max_size=200), st.text(max_size=50))
+def test_any_name_and_number_stay_in_their_folder(name: str, number: str) -> None:
+    path = archive_path(START, name, direction="in", number=number, zone=UTC)
+    assert path.parts[:2] == ("2026", "03")
+    assert len(path.parts) == 3
+
+
+def test_a_second_file_of_the_same_name_gets_a_suffix() -> None:
+    assert numbered("a.b.wav", 2) == "a.b~2.wav"
+    assert numbered("plain", 3) == "plain~3"
+
+
+def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.begin(PATH)
+    first.write(b"one")
+    first.seal()
+    assert store.place(first, PATH)
+    second = store.begin(PATH)
+    second.write(b"two")
+    second.seal()
+    assert not store.place(second, PATH)
+    assert store.locate(PATH).read_bytes() == b"one"
+    assert store.free(PATH).name == "a~2.wav"
+    assert store.place(second, store.free(PATH))
+    assert sorted(p.name for p in store.locate(PATH).parent.iterdir()) == ["a.wav", "a~2.wav"]
+
+
+def test_not_even_a_dangling_link(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    part = store.begin(PATH)
+    store.locate(PATH).symlink_to(tmp_path / "elsewhere")
+    part.write(b"x")
+    part.seal()
+    assert not store.place(part, PATH)
+    part.discard()
+    assert not (tmp_path / "elsewhere").exists()
+    assert store.free(PATH).name == "a~2.wav"
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "."])
+def test_a_path_out_of_the_archive_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(ArchiveError):
+        Store(tmp_path).locate(path)
+
+
+def test_a_part_keeps_the_mtime_and_can_not_be_written_once_sealed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    part = store.begin(PATH)
+    part.write(b"x")
+    part.seal(mtime_ns=1_234_567_890_123_456_789)
+    part.seal()
+    assert part.path.stat().st_mtime_ns == 1_234_567_890_123_456_789
+    assert part.path.stat().st_mode & 0o777 == 0o400
+    with pytest.raises(ValueError, match="sealed"):
+        part.write(b"y")
+    part.discard()
+    part.discard()
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_time_that_the_disk_can_not_keep_is_no_error(tmp_path: Path) -> None:
+    part = Store(tmp_path).begin(PATH)
+    part.seal(mtime_ns=(1 << 63) - 1)
+    part.discard()
+
+
+def test_a_changed_and_a_missing_file_are_found(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    part = store.begin(PATH)
+    part.write(b"voice")
+    part.seal()
+    store.place(part, PATH)
+    store.check(PATH, part.sha256)
+    store.locate(PATH).chmod(0o600)
+    store.locate(PATH).write_bytes(b"vpice")
+    with pytest.raises(IntegrityError, match="other bytes"):
+        store.check(PATH, part.sha256)
+    store.locate(PATH).unlink()
+    with pytest.raises(IntegrityError, match="any more"):
+        store.check(PATH, part.sha256)
