@@ -6,22 +6,24 @@ closed: it reaches nothing, and this computer reaches two of its ports, through 
 
 from __future__ import annotations
 
-import contextlib
+import os
 import re
+import selectors
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from tests.lab import door
 from tests.lab.errors import LabError
-from tests.lab.image import image
+from tests.lab.image import Image, image
 from tests.lab.machine import PATH
 
 MEMORY_MB = 1024
 _ADBD, _DOOR = 5555, 7000  # ports in the guest
+_NEEDED = {"qemu-system-x86_64": "qemu-system-x86", "setpriv": "util-linux"}
 
 # Without address randomisation QEMU finds code that it has translated before: a program starts
 # in 15 ms instead of 80. The rest spares an emulated processor what only a real one needs.
@@ -53,123 +55,95 @@ class VmMachine:
         self.adbd = (_ADBD, "any")
         self.door = 0
         self._keeper: subprocess.Popen[bytes] | None = None
-        self._listener: threading.Thread | None = None
-        self._said = threading.Condition()
-        self._console = bytearray()
-        self._ended = False
 
     # -- power ---------------------------------------------------------------------------------
 
     def start(self, *, deadline: float) -> None:
-        for program, package in (
-            ("qemu-system-x86_64", "qemu-system-x86"),
-            ("setpriv", "util-linux"),
-        ):
+        for program, package in _NEEDED.items():
             if shutil.which(program) is None:
                 raise LabError(f"{program} is not installed", hint=f"apt-get install {package}")
+        files = image()
         end = time.monotonic() + deadline
         try:
-            for attempt in range(5):
-                self._power_on()
-                try:
-                    self._wait_for("lab: ready", end)
+            for left in (4, 3, 2, 1, 0):
+                said = self._power_on(files, end)
+                if b"lab: ready" in said:
                     break
-                except LabError:
-                    # The door's port was free a moment ago: somebody else was faster.
-                    taken = f"hostfwd=tcp:127.0.0.1:{self.door}-" in self._tail()
-                    if not taken or attempt == 4:
-                        raise
-                    self._power_off()
+                # The door's port was free a moment ago: somebody else was faster.
+                if b"Could not set up host forwarding" not in said or not left:
+                    self._fail(said, time.monotonic() >= end)
+                self.stop()
             self._set_clock()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
-        self._power_off()
+        if self._keeper is not None:
+            assert self._keeper.stdin is not None
+            self._keeper.stdin.close()
+            self._keeper.wait()
+            self._keeper = None
 
-    def _power_on(self) -> None:
-        files = image()
+    def _power_on(self, files: Image, end: float) -> bytes:
+        """Starts QEMU; what it and the guest's second serial line said, to "ready" or the end."""
         self.door = _free_port()
-        words = f"{_KERNEL} lab.name={self.name} lab.card={self.profile}"
-        network = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.address[1]}-:{_ADBD}"
-        network += f",hostfwd=tcp:127.0.0.1:{self.door}-:{_DOOR}"
-        command = [
-            "qemu-system-x86_64",
-            "-accel",
-            "tcg,thread=multi",
-            "-machine",
-            "q35",
-            "-cpu",
-            "qemu64",
-        ]
-        command += ["-smp", "1", "-m", str(MEMORY_MB), "-nodefaults", "-nographic", "-no-reboot"]
-        command += ["-kernel", str(files.kernel), "-initrd", str(files.initramfs), "-append", words]
-        command += ["-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile="]
-        command += ["-device", "virtio-rng-pci", "-rtc", "base=utc,clock=host", "-serial", "stdio"]
-        self._console.clear()
-        self._ended = False
         self._keeper = subprocess.Popen(
-            ["/bin/sh", "-c", _KEEPER, "keeper", *command],
+            ["/bin/sh", "-c", _KEEPER, "keeper", *self._command(files)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self._listener = threading.Thread(target=self._listen, name=f"console of {self.name}")
-        self._listener.start()
-
-    def _power_off(self) -> None:
-        if self._keeper is not None:
-            assert self._keeper.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                self._keeper.stdin.close()
-            self._keeper.wait()
-            self._keeper = None
-        if self._listener is not None:
-            self._listener.join()
-            self._listener = None
-
-    def _listen(self) -> None:
-        assert self._keeper is not None and self._keeper.stdout is not None
-        with self._keeper.stdout as stdout, (self.folder / "console.log").open("wb") as log:
-            while part := stdout.read1(65536):  # type: ignore[attr-defined]
-                log.write(part)
-                log.flush()
-                with self._said:
-                    self._console += part
-                    del self._console[:-65536]
-                    self._said.notify_all()
-        with self._said:
-            self._ended = True
-            self._said.notify_all()
-
-    def _wait_for(self, word: str, end: float) -> None:
-        raw = word.encode()
-        with self._said:
-            while raw not in self._console and not self._ended:
-                if not self._said.wait(max(0.0, end - time.monotonic())):
+        assert self._keeper.stdout is not None
+        said = b""
+        # Closed afterwards: QEMU then drops what comes. Nothing more does.
+        with self._keeper.stdout as stdout, selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            while b"lab: ready" not in said:
+                if not selector.select(max(0.0, end - time.monotonic())):
                     break
-            if raw in self._console:
-                return
-            why = "QEMU ended" if self._ended else "it took too long"
+                part = os.read(stdout.fileno(), 65536)
+                if not part:
+                    break
+                said += part
+        return said
+
+    def _command(self, files: Image) -> list[str]:
+        console = str(self.folder / "console.log").replace(",", ",,")
+        network = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.address[1]}-:{_ADBD}"
+        network += f",hostfwd=tcp:127.0.0.1:{self.door}-:{_DOOR}"
+        words = f"{_KERNEL} lab.name={self.name} lab.card={self.profile}"
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "qemu64"]
+        command += ["-smp", "1", "-m", str(MEMORY_MB), "-nodefaults", "-nographic", "-no-reboot"]
+        command += ["-rtc", "base=utc"]
+        command += ["-kernel", str(files.kernel), "-initrd", str(files.initramfs), "-append", words]
+        command += ["-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile="]
+        command += ["-device", "virtio-rng-pci"]
+        command += ["-chardev", f"file,id=console,path={console}", "-serial", "chardev:console"]
+        command += ["-chardev", "stdio,id=ready,signal=off", "-serial", "chardev:ready"]
+        return command
+
+    def _fail(self, said: bytes, late: bool) -> NoReturn:
+        why = "it took too long" if late else "QEMU ended"
         raise LabError(
-            f"the `vm` phone {self.name} did not start: {why}. Its console:\n{self._tail()}"
+            f"the `vm` phone {self.name} did not start: {why}. "
+            f"{_plain(said)}\nIts console:\n{self.console()}"
         )
 
-    def _tail(self) -> str:
-        with self._said:
-            text = self._console.decode(errors="replace")
-        lines = re.sub(r"[^\n\x20-\x7e]", "", text).splitlines()
-        return "\n".join(lines[-40:])
+    def console(self, lines: int = 40) -> str:
+        """The last lines of the guest's console."""
+        try:
+            return _plain((self.folder / "console.log").read_bytes()[-65536:], lines)
+        except OSError:
+            return ""
 
     def _set_clock(self) -> None:
         # The RTC counts whole seconds, and a phone's clock is right to a few milliseconds.
-        done = door.run(
-            self.door, self.name, ["/lab/vm/labcard", "clock", str(time.time_ns())], timeout=10
-        )
+        command = ["/lab/vm/labcard", "clock", str(time.time_ns())]
+        done = door.run(self.door, self.name, command, timeout=10)
         if done.returncode != 0:
-            raise LabError(f"the clock of {self.name} can't be set: {done.stderr!r}")
+            raise LabError(f"the clock of {self.name} can't be set: {_plain(done.stderr)}")
 
     # -- the examiner's eye --------------------------------------------------------------------
 
@@ -205,6 +179,11 @@ def run_at(
     command = ["/system/bin/env", "-i", f"PATH={PATH}", "HOME=/", "ANDROID_ROOT=/system"]
     command += ["ANDROID_DATA=/data", "TMPDIR=/data/local/tmp", "/system/bin/sh", "-c", script]
     return door.run(port, name, command, input=input, timeout=timeout)
+
+
+def _plain(raw: bytes, lines: int = 40) -> str:
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n\x20-\x7e]", "", raw.decode(errors="replace"))
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def _free_port() -> int:

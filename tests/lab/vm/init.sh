@@ -1,5 +1,6 @@
 #!/lab/bin/busybox sh
-# /init of a `vm` phone: kernel, devices, network, sound card, storage; then it says "lab: ready".
+# /init of a `vm` phone: kernel, devices, network, sound card, storage; then it says "lab: ready"
+# on the second serial line.
 # The kernel's command line brings lab.name, lab.card and lab.adbd.
 B=/lab/bin/busybox
 export PATH=/lab/vm/bin:/lab/bin
@@ -53,5 +54,5 @@ if [ -d "/lab/vm/cards/$card" ]; then
 	. /lab/vm/card.sh
 fi
 mount -o remount,ro /
-echo "lab: ready"
+echo "lab: ready" > /dev/ttyS1
 exec /lab/bin/init < /dev/null > /dev/null 2>&1
