@@ -89,11 +89,10 @@ class HostMachine:
 
     def stop(self) -> None:
         if self._unshare is not None:
-            # The first process of a PID namespace takes all the others with it.
-            for pid in (self.pid, self._unshare.pid):
-                if pid:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+            # The first process of a PID namespace takes all the others with it, and unshare, its
+            # parent, ends after it: then they are all gone.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid or self._unshare.pid, signal.SIGKILL)
             self._unshare.wait()
             if self._unshare.stdin is not None:
                 self._unshare.stdin.close()

@@ -23,7 +23,9 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from tests.lab.errors import LabError
@@ -39,6 +41,7 @@ PACKAGES = (
     "sqlite3",
     "toybox",
 )
+_FORGET_AFTER = 14 * 24 * 3600  # seconds
 HERE = Path(__file__).parent
 ANDROID = HERE / "android"
 
@@ -54,6 +57,14 @@ _PROGRAMS = {  # in Debian -> on the phone
     "usr/bin/sqlite3": "lab/bin/sqlite3",
     "usr/bin/mksh": "system/bin/mksh",
     "usr/bin/toybox": "system/bin/toybox",
+}
+_COMPILED = {  # what android/src gives -> where it goes
+    "as": "lab/bin",
+    "hold.so": "lab/bin",
+    "init": "lab/bin",
+    "logcat": "system/bin",
+    "su": "lab/bin",
+    "within": "lab/bin",
 }
 _FOLDERS = {  # folder -> mode
     "apex": 0o755,
@@ -104,11 +115,12 @@ def build() -> Path:
     Raises LabError where Debian's packages can't be had.
     """
     tree = cache_folder() / recipe_hash() / "root"
-    if tree.is_dir():
-        return tree
-    with _lock():
-        if not tree.is_dir():
-            _in_place(tree.parent, _assemble)
+    if not tree.is_dir():
+        with _lock():
+            if not tree.is_dir():
+                _in_place(tree.parent, _assemble)
+                _forget_old_ones()
+    os.utime(tree.parent)
     return tree
 
 
@@ -130,6 +142,14 @@ def _lock() -> Iterator[None]:
         yield
 
 
+def _forget_old_ones() -> None:
+    """Removes trees that nobody has asked for in two weeks, and what was left half done."""
+    for folder in cache_folder().iterdir():
+        ours = folder.is_dir() and not folder.name.startswith("debian-")
+        if ours and time.time() - folder.stat().st_mtime > _FORGET_AFTER:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _in_place(folder: Path, fill: Callable[[Path], None]) -> None:
     """Fills a folder beside ``folder``, then renames it: it is there whole, or not at all."""
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -143,12 +163,15 @@ def _in_place(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def _assemble(folder: Path) -> None:
-    debian = cache_folder() / f"debian-{_packages_hash()}"
-    if not debian.is_dir():
-        _in_place(debian, _fetch)
     tree = folder / "root"
-    # Hard links: the packages' files are never written to, and a kernel is 100 MB.
-    shutil.copytree(debian, tree, symlinks=True, copy_function=os.link)
+    with ThreadPoolExecutor() as pool:  # the compiler's first run takes as long as the packages
+        programs = pool.submit(_compile_all, folder / "programs")
+        debian = cache_folder() / f"debian-{_packages_hash()}"
+        if not debian.is_dir():
+            _in_place(debian, _fetch)
+        # Hard links: the packages' files are never written to, and a kernel is 100 MB.
+        shutil.copytree(debian, tree, symlinks=True, copy_function=os.link)
+        programs.result()
     for name, mode in _FOLDERS.items():
         (tree / name).mkdir(parents=True, exist_ok=True)
         (tree / name).chmod(mode)
@@ -161,17 +184,9 @@ def _assemble(folder: Path) -> None:
     _copy(ANDROID / "etc", tree / "etc", 0o644)
     _copy(ANDROID / "bin", tree / "system/bin", 0o755)
     _copy(ANDROID / "lab", tree / "lab/bin", 0o755)
-    programs = dict.fromkeys(("su", "as", "init", "within"), "lab/bin")
-    programs["logcat"] = "system/bin"
-    for name, place in programs.items():
-        _compile(ANDROID / "src" / f"{name}.c", tree / place / name, "x86_64-linux-musl", "-static")
-    _compile(
-        ANDROID / "src/hold.c",
-        tree / "lab/bin/hold.so",
-        "x86_64-linux-gnu.2.36",
-        "-shared",
-        "-fPIC",
-    )
+    for path in (folder / "programs").iterdir():
+        path.rename(tree / _COMPILED[path.name] / path.name)
+    (folder / "programs").rmdir()
 
 
 def _words(name: str) -> list[str]:
@@ -186,6 +201,16 @@ def _copy(source: Path, target: Path, mode: int) -> None:
             place.unlink()
         shutil.copyfile(path, place)
         place.chmod(mode)
+
+
+def _compile_all(folder: Path) -> None:
+    folder.mkdir()
+    for name in _COMPILED:
+        source = ANDROID / "src" / f"{Path(name).stem}.c"
+        if name.endswith(".so"):
+            _compile(source, folder / name, "x86_64-linux-gnu.2.36", "-shared", "-fPIC")
+        else:
+            _compile(source, folder / name, "x86_64-linux-musl", "-static")
 
 
 def _compile(source: Path, target: Path, machine: str, *flags: str) -> None:

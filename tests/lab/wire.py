@@ -24,7 +24,13 @@ def greet(address: tuple[str, int], timeout: float) -> str:
         command, _, _, length, _, magic = struct.unpack("<6I", _exactly(sock, 24))
         if command != _CNXN or magic != _CNXN ^ 0xFFFFFFFF or length > 1 << 20:
             raise ValueError(f"not an answer of adbd: {command:#x}")
-        return _exactly(sock, length).decode(errors="replace")
+        banner = _exactly(sock, length).decode(errors="replace")
+        # adbd names a connection after its file descriptor, and may drop a new one that comes
+        # while the old one of that name is still going. So this one is seen to its end.
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(4096):
+            pass
+    return banner
 
 
 def wait_for(address: tuple[str, int], deadline: float) -> str:
