@@ -165,13 +165,14 @@ def note(app: App, recording: str, text: tuple[str, ...]) -> None:
         app.note(f"{changed.id}  {when(changed.started_ms)}  {who(changed)}\n{said}")
 
 
-def table_of(found: list[Recording], *, roomy: bool) -> Table:
-    """Recordings as a table; without room for everything, what matters most."""
+def table_of(found: list[Recording], width: int) -> Table:
+    """Recordings as a table for so many columns of text: everything, or what matters most."""
+    roomy = width >= _ROOMY
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("when", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("who", overflow="fold", min_width=15)
+    table.add_column("who", overflow="fold", min_width=15 if width >= 60 else 1)
     table.add_column("length", justify="right", no_wrap=True)
     if roomy:
         table.add_column("route")
@@ -201,7 +202,7 @@ def table_of(found: list[Recording], *, roomy: bool) -> Table:
 def _print_table(app: App, found: list[Recording]) -> None:
     if not app.console.is_terminal:
         app.console.width = _PIPE_WIDTH
-    app.console.print(table_of(found, roomy=app.console.width >= _ROOMY))
+    app.console.print(table_of(found, app.console.width))
 
 
 def _print_empty(app: App) -> None:
