@@ -42,6 +42,7 @@ int pcm_is_captured(void);                 /* somebody captures: its parameters 
 int pcm_open(struct pcm *pcm);             /* -1 when the capture's format is not one we can play */
 void pcm_close(struct pcm *pcm);
 int pcm_write(struct pcm *pcm, const int16_t *frames); /* one period; -1 after an xrun or worse */
+unsigned pcm_take_back(struct pcm *pcm);   /* what is queued and not yet heard, in frames */
 
 /* modem.c */
 void modem_serve(int control, enum model model);

@@ -133,12 +133,28 @@ static int16_t clipped(int sum)
     return (int16_t)(sum > 32767 ? 32767 : sum < -32768 ? -32768 : sum);
 }
 
+/* Much is queued, for a computer that is slow at times; a control counts from now on all the same. */
+static void take_back(void)
+{
+    uint64_t frames = (uint64_t)pcm_take_back(&m.pcm) * RATE / m.pcm.rate;
+
+    m.next -= frames;
+    if (m.count > 0) {
+        m.stretches[m.count - 1].frames -= frames;
+    }
+}
+
 static void play_period(void)
 {
     static int16_t out[MAX_PERIOD * MAX_CHANNELS];
+    static struct heard before;
     struct heard heard = what_is_heard();
     unsigned step = RATE / m.pcm.rate ? RATE / m.pcm.rate : 1;
 
+    if (memcmp(&heard, &before, sizeof heard) != 0) {
+        take_back();
+        before = heard;
+    }
     memset(out, 0, sizeof out);
     for (unsigned i = 0; i < m.pcm.period; i++) {
         uint64_t frame = m.next + (uint64_t)i * RATE / m.pcm.rate;

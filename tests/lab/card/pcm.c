@@ -12,7 +12,7 @@
 
 #define PLAYBACK "/lab/vm/dev/pcmC0D0p"
 #define CAPTURE_STATUS "/lab/vm/asound/card0/pcm1c/sub0/status"
-#define PERIODS 4
+#define PERIODS 50 /* one second: this computer may be busy with something else for that long */
 
 int pcm_is_captured(void)
 {
@@ -93,7 +93,8 @@ static int configure(struct pcm *pcm)
     sw.tstamp_mode = SNDRV_PCM_TSTAMP_NONE;
     sw.period_step = 1;
     sw.avail_min = pcm->period;
-    sw.start_threshold = sw.stop_threshold = pcm->period * PERIODS;
+    sw.start_threshold = pcm->period * 2;
+    sw.stop_threshold = pcm->period * PERIODS;
     sw.boundary = pcm->period * PERIODS;
     return ioctl(pcm->fd, SNDRV_PCM_IOCTL_SW_PARAMS, &sw) || ioctl(pcm->fd, SNDRV_PCM_IOCTL_PREPARE);
 }
@@ -126,4 +127,17 @@ int pcm_write(struct pcm *pcm, const int16_t *frames)
         pcm_close(pcm);
     }
     return -1;
+}
+
+unsigned pcm_take_back(struct pcm *pcm)
+{
+    snd_pcm_sframes_t queued;
+    snd_pcm_uframes_t back;
+
+    if (ioctl(pcm->fd, SNDRV_PCM_IOCTL_DELAY, &queued) || queued <= (long)pcm->period * 2) {
+        return 0;
+    }
+    /* Whole periods, and not the one that is being heard. */
+    back = ((snd_pcm_uframes_t)queued / pcm->period - 1) * pcm->period;
+    return ioctl(pcm->fd, SNDRV_PCM_IOCTL_REWIND, &back) ? 0 : (unsigned)back;
 }
