@@ -139,6 +139,7 @@ def enable(
     once for the basis on which you record; --basis and --here answer beforehand.
     """
     with app.open_phone(phone) as opened:
+        opened.root  # noqa: B018 - a question that would lead nowhere is not asked
         given = _consent(app, opened, basis, here, there)
         plan = control.enable(opened, app.home, given, app.note)
         with app.archive() as archive:

@@ -158,6 +158,7 @@ _CHANGED = 77  # the exit code by which the script above says so
 @contextmanager
 def borrowed_helper(phone: Phone) -> Iterator[Helper]:
     """The helper, on the phone for as long as the block runs, and gone without trace after it."""
+    root = phone.root  # without it, nothing else matters
     _, data = scripts.helper(phone.facts.abis)
     folder = f"{PRIVATE}/.offhook-{secrets.token_hex(8)}"
     path = f"{folder}/offhook-pcm"
@@ -166,4 +167,4 @@ def borrowed_helper(phone: Phone) -> Iterator[Helper]:
         yield Helper(phone, path)
     finally:
         with suppress(OffhookError):
-            phone.root.run(f"rm -rf {folder}")
+            root.run(f"rm -rf {folder}")

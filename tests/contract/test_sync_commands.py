@@ -1,0 +1,245 @@
+"""`offhook sync` against a real phone that misbehaves: nothing lost, nothing doubled, one message."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.lab.phone import LabPhone
+from tests.offhook import PROGRAM, Offhook, wait_until
+
+FOLDER = "/data/media/0/Recordings"
+NAMES = (
+    "plain.wav",
+    "two words  and more.wav",
+    'it\'s "quoted" `id` $(id).wav',
+    "söng 😀 录音.wav",
+    "new\nline\ttab.wav",
+    "esc\x1b[31mred.wav",
+    "-rf.wav",
+    "*?[a].wav",
+    "back\\slash;&|<>.wav",
+    "\u202egnp.wav",
+    "x" * 250 + ".wav",
+)
+
+
+def wav(seed: int, seconds: float = 0.2) -> bytes:
+    """A small WAV, different for each seed."""
+    frames = round(8000 * seconds)
+    sound = b"".join(
+        ((index * (seed + 3) % 2000) - 1000).to_bytes(2, "little", signed=True)
+        for index in range(frames)
+    )
+    head = (
+        b"WAVEfmt "
+        + (16).to_bytes(4, "little")
+        + bytes.fromhex("0100010040 1f0000 803e0000 02001000")
+    )
+    head += b"data" + len(sound).to_bytes(4, "little")
+    return b"RIFF" + (len(head) + len(sound)).to_bytes(4, "little") + head + sound
+
+
+@pytest.fixture
+def offhook(lab: LabPhone, tmp_path: Path) -> Offhook:
+    lab.su("grant")
+    lab.root(f"rm -rf {FOLDER}; mkdir -p {FOLDER}; chown 2000:1023 {FOLDER}")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "offhook.toml").write_text(
+        '[[source]]\nname = "shared"\npath = "/sdcard/Recordings"\n'
+        '[[source]]\nname = "private"\npath = "/data/data/com.google.android.dialer/files"\n'
+        "root = true\n"
+    )
+    return Offhook(home, lab.address)
+
+
+def put(lab: LabPhone, name: str, data: bytes, folder: str = FOLDER) -> None:
+    """Write a file on the phone, past adb, with a time at which it has settled."""
+    path = shlex.quote(f"{folder}/{name}")
+    lab.root(f"mkdir -p {folder}; cat > {path}; touch -d @1700000000 {path}", input=data)
+
+
+def archived(offhook: Offhook) -> dict[str, str]:
+    """The SHA-256 of every file in the archive, as it is on the disk, by its path."""
+    files = [path for path in (offhook.home / "archive").rglob("*") if path.is_file()]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_names_of_every_kind_arrive_once_and_are_shown_tamely(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    wanted = set()
+    for number, name in enumerate(NAMES):
+        put(lab, name, wav(number))
+        wanted.add(hashlib.sha256(wav(number)).hexdigest())
+    ran = offhook.good("sync")
+    assert sorted(archived(offhook).values()) == sorted(wanted)
+    listed = offhook.good("list")
+    for text in (ran.out, listed.out):
+        assert not {ch for ch in text if ord(ch) < 32 and ch != "\n"}, text
+    assert {row["sha256"] for row in offhook.rows()} == wanted
+    again = offhook.good("--json", "sync").json
+    assert (again["filed"], again["duplicates"]) == ([], 0)
+    assert len(archived(offhook)) == len(wanted)
+
+
+def test_what_only_root_may_read_arrives_and_nothing_is_staged(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    put(lab, "call.wav", wav(40), "/data/data/com.google.android.dialer/files")
+    before = lab.snapshot()
+    offhook.good("sync")
+    (row,) = offhook.rows()
+    assert row["source"] == "private"
+    assert lab.diff(before, lab.snapshot()) == []
+    lab.root("rm -rf /data/data/com.google.android.dialer/files")
+
+
+@pytest.mark.parametrize("how", ["unplug", "kill adbd"])
+def test_a_link_that_breaks_in_a_pull_is_one_message_and_the_next_sync_makes_it_good(
+    lab: LabPhone, offhook: Offhook, how: str
+) -> None:
+    lab.root(
+        f"head -c 150000000 /dev/urandom > {FOLDER}/big.wav; touch -d @1700000000 {FOLDER}/big.wav"
+    )
+    wanted = lab.root(f"sha256sum {FOLDER}/big.wav")[:64]
+    process = subprocess.Popen(
+        [PROGRAM, "sync"],
+        env=offhook.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    cut = lab.unplug if how == "unplug" else lab.kill_adbd
+    mend = lab.plug if how == "unplug" else lab.start_adbd
+    wait_until(lambda: _part(offhook) > 1_000_000)
+    cut()
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        mend()
+    assert process.returncode == 11, (out, err)
+    assert "Traceback" not in err
+    assert err.count("offhook: ") == 1
+    assert offhook.rows() == []
+    offhook.good("sync")
+    assert list(archived(offhook).values()) == [wanted]
+
+
+def _part(offhook: Offhook) -> int:
+    """The size of what has come so far."""
+    try:
+        return max((p.stat().st_size for p in offhook.home.rglob("*.part")), default=0)
+    except FileNotFoundError:
+        return 0
+
+
+def test_an_agent_killed_in_a_pull_leaves_nothing_half(lab: LabPhone, offhook: Offhook) -> None:
+    lab.root(
+        f"head -c 150000000 /dev/urandom > {FOLDER}/big.wav; touch -d @1700000000 {FOLDER}/big.wav"
+    )
+    wanted = lab.root(f"sha256sum {FOLDER}/big.wav")[:64]
+    with subprocess.Popen([PROGRAM, "sync"], env=offhook.env, stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: _part(offhook) > 1_000_000)
+        process.kill()
+    offhook.good("sync")
+    assert list(archived(offhook).values()) == [wanted]
+    assert [row["sha256"] for row in offhook.rows()] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("deny", "denied root"),
+        ("absent", "not rooted"),
+        ("slow 60", "did not answer"),
+    ],
+)
+def test_without_root_there_is_one_clear_message_and_nothing_is_left(
+    lab: LabPhone, offhook: Offhook, mode: str, words: str
+) -> None:
+    put(lab, "plain.wav", wav(50))
+    lab.su(mode)
+    try:
+        before = lab.snapshot()
+        for command in (("enable", "--basis", "own-line", "--here", "DE"), ("status",)):
+            ran = offhook.run(*command)
+            assert ran.code == 14, ran
+            assert words in ran.err
+            assert ran.err.count("offhook: ") == 1
+        diagnosis = offhook.good("--json", "doctor").json
+        assert words in diagnosis["root_problem"]
+        assert words in diagnosis["routes"][0]["reason"]
+        assert lab.diff(before, lab.snapshot()) == []
+    finally:
+        lab.su("grant")
+    offhook.good("sync")
+    assert len(offhook.rows()) == 1
+
+
+def test_sources_that_need_no_root_are_pulled_without_it(lab: LabPhone, offhook: Offhook) -> None:
+    put(lab, "plain.wav", wav(51))
+    (offhook.home / "offhook.toml").write_text(
+        '[[source]]\nname = "shared"\npath = "/sdcard/Recordings"\n'
+    )
+    lab.su("absent")
+    try:
+        offhook.good("sync")
+    finally:
+        lab.su("grant")
+    assert len(offhook.rows()) == 1
+
+
+def test_watch_takes_a_new_file_by_the_phones_word(lab: LabPhone, offhook: Offhook) -> None:
+    with offhook.watching() as watching:
+        watching.wait("connected")
+        put(lab, "first.wav", wav(60))
+        watching.wait("filed", timeout=40)
+        lab.unplug()
+        try:
+            watching.wait("lost")
+            put(lab, "second.wav", wav(61))
+        finally:
+            lab.plug()
+        watching.wait("filed", count=2, timeout=60)
+    assert len(offhook.rows()) == 2
+    assert watching.process.returncode == 0
+
+
+def test_only_one_offhook_files_into_an_archive(lab: LabPhone, offhook: Offhook) -> None:
+    with offhook.watching() as watching:
+        watching.wait("connected")
+        ran = offhook.run("sync")
+    assert ran.code == 32
+    assert "watch" in ran.err
+
+
+def test_two_phones_are_watched_side_by_side(offhook: Offhook, lab: LabPhone) -> None:
+    with LabPhone() as other:
+        other.root(f"mkdir -p {FOLDER}; chown 2000:1023 {FOLDER}")
+        (offhook.home / "offhook.toml").write_text(
+            '[[source]]\nname = "shared"\npath = "/sdcard/Recordings"\n'
+            + "".join(
+                f'[[phone]]\nalias = "{name}"\naddress = "127.0.0.1:{phone.address[1]}"\n'
+                for name, phone in (("one", lab), ("two", other))
+            )
+        )
+        del offhook.env["OFFHOOK_PHONE"]
+        with offhook.watching() as watching:
+            watching.wait("connected", phone="one")
+            watching.wait("connected", phone="two")
+            put(lab, "a.wav", wav(70))
+            put(other, "b.wav", wav(71))
+            watching.wait("filed", count=2)
+        assert {row["phone_alias"] for row in offhook.rows()} == {"one", "two"}
+        answers = offhook.good("--json", "devices").json
+        assert [row["answers"] for row in answers] == [True, True]
+    answers = offhook.good("--json", "devices").json
+    assert sorted(row["answers"] for row in answers) == [False, True]
+    assert threading.active_count() == 1
