@@ -191,16 +191,18 @@ static void recover(struct run *run, int error_number)
     bool first = run->trouble_ns == 0;
     if (first)
         run->trouble_ns = clock_ns();
+    run->resync = true;
+    run->stopped = true;
+    if (error_number == ENODEV || error_number == EBADF || error_number == ENXIO
+        || clock_ns() - run->trouble_ns > GIVE_UP_NS) {
+        lose(run, error_number);
+        return;
+    }
     if (error_number == EPIPE || error_number == ESTRPIPE)
         run->xruns++;
     else
         run->restarts++;
-    run->resync = true;
-    run->stopped = true;
-    if (error_number == ENODEV || error_number == EBADF || error_number == ENXIO
-        || clock_ns() - run->trouble_ns > GIVE_UP_NS)
-        lose(run, error_number);
-    else if (first)
+    if (first)
         restart(run); /* at once; when that brought no frame, with pauses */
 }
 
@@ -440,6 +442,9 @@ static enum code begin(struct run *run)
     if (!run->levels)
         return fail(run->fault, INTERNAL, ENOMEM, "no memory");
     set_limit(run);
+    if (nice(-16) == -1) {
+        /* Android's priority for audio; without it the PCM's buffer has to do. */
+    }
     enum code code = take_signals(run);
     if (!code && options->die_with_parent)
         follow_parent(options);

@@ -290,6 +290,12 @@ enum code journal_restore(const char *path, bool drop_missing, struct json *json
                           struct fault *fault)
 {
     struct journal journal;
+    struct stat there;
+    bool absent = lstat(path, &there) < 0 && errno == ENOENT;
+    json_key(json, "absent"); /* then there is nothing to put back, and that is done */
+    json_bool(json, absent);
+    if (absent)
+        return OK;
     enum code code = journal_read(path, &journal, fault);
     if (code)
         return code;

@@ -123,7 +123,7 @@ struct setting {
     values wanted, old;
     bool one_for_all; /* one value was given for several elements */
     bool hold;        /* set again when it falls back */
-    bool changed;     /* written at least once */
+    bool changed;     /* perhaps not as it was */
     bool gone;
     int64_t resets;
 };

@@ -239,21 +239,32 @@ static int element_write(const struct card *card, const values *wanted)
     return ioctl(card->fd, SNDRV_CTL_IOCTL_ELEM_WRITE, &copy) < 0 ? errno : 0;
 }
 
+static enum code otherwise_fault(const element *element, const values *wanted, const values *now,
+                                 enum code code, struct fault *fault)
+{
+    unsigned i = 0;
+    while (i + 1 < element_count(element)
+           && value_get(element, now, i) == value_get(element, wanted, i))
+        i++;
+    return fail(fault, code, 0, "\"%.44s\" was set to %lld and reads back as %lld",
+                (const char *)element->id.name, (long long)value_get(element, wanted, i),
+                (long long)value_get(element, now, i));
+}
+
 enum code setting_apply(const struct card *card, struct setting *setting, struct fault *fault)
 {
-    const char *name = (const char *)setting->element.id.name;
     setting->wanted.id = setting->element.id;
     int error_number = element_write(card, &setting->wanted);
+    /* A driver may fail halfway; only what it did not let us touch is surely as it was. */
+    setting->changed |= error_number != ENOENT && error_number != ENODEV && error_number != EPERM;
     if (error_number)
         return write_fault(card, &setting->element, error_number, fault);
-    setting->changed = true;
     values now;
     error_number = element_read(card, &setting->element, &now);
     if (error_number)
         return write_fault(card, &setting->element, error_number, fault);
     if (!setting_holds(setting, &now))
-        return fail(fault, REFUSED, 0, "\"%.44s\" did not take its value: it reads back otherwise",
-                    name);
+        return otherwise_fault(&setting->element, &setting->wanted, &now, REFUSED, fault);
     return OK;
 }
 
@@ -272,8 +283,7 @@ enum code values_restore(const struct card *card, const element *element, const 
     if (error_number)
         return write_fault(card, element, error_number, fault);
     if (!values_equal(element, &now, &wanted))
-        return fail(fault, NOT_RESTORED, 0, "\"%.44s\" does not go back to its old value",
-                    (const char *)element->id.name);
+        return otherwise_fault(element, &wanted, &now, NOT_RESTORED, fault);
     return OK;
 }
 
