@@ -152,7 +152,10 @@ def _check_user() -> None:
 
 def _hint() -> str | None:
     if os.geteuid() == 0:
-        return "it needs mounts and namespaces: a container may have to be started with them"
+        return (
+            "it needs mounts and namespaces: a container may have to be started with them, and "
+            "the folder of a chroot has to be a mount point (mount --bind DIR DIR)"
+        )
     return (
         "it needs user namespaces: sysctl kernel.unprivileged_userns_clone=1 (Debian before 11), "
         "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), and a range for you in "

@@ -45,7 +45,7 @@ class Claim:
         lock.mkdir(exist_ok=True)
         if not self._take(lock / serial):
             raise LabError(f"a lab phone {serial} runs already", hint="choose another --serial")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _clear(self.folder)
         self.folder.mkdir(mode=0o700)
 
     def _take(self, path: Path) -> bool:
@@ -75,7 +75,7 @@ class Claim:
     def release(self) -> None:
         """Removes the folder and lets go of serial and port. Harmless when called twice."""
         if self._files:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            _clear(self.folder)
         while self._files:
             os.close(self._files.pop())
 
@@ -96,6 +96,13 @@ def find(serial: str | None) -> dict[str, object]:
     there = ", ".join(str(n["serial"]) for n in running()) or "none"
     what = f"no lab phone {serial} runs" if serial else "say which lab phone: --serial"
     raise LabError(f"{what}; running: {there}", hint="python -m tests.lab start begins one")
+
+
+def _clear(folder: Path) -> None:
+    # A phone's mounts are in a namespace of its own. Were one here, this would delete through it.
+    if any(path.is_mount() for path in folder.glob("*")):
+        raise LabError(f"something is mounted in {folder}", hint=f"umount -R {folder}/*")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_locked(serial: str) -> bool:

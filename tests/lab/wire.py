@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -27,9 +28,11 @@ def greet(address: tuple[str, int], timeout: float) -> str:
         banner = _exactly(sock, length).decode(errors="replace")
         # adbd names a connection after its file descriptor, and may drop a new one that comes
         # while the old one of that name is still going. So this one is seen to its end.
-        sock.shutdown(socket.SHUT_WR)
-        while sock.recv(4096):
-            pass
+        with contextlib.suppress(OSError):
+            sock.settimeout(2)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(4096):
+                pass
     return banner
 
 

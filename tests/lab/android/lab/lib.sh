@@ -1,6 +1,6 @@
 # For Android's answers: where the state is, and how it is read and written. Sourced by mksh.
 # Values stand one to a line, with \\ and \n for a backslash and a line feed.
-# shellcheck shell=mksh disable=SC2034,SC2296
+# shellcheck shell=ksh disable=SC2034
 LAB=/lab/state
 SYS=$LAB/sys
 umask 000 # the shell and root both write here; on a phone a system service does it for them
