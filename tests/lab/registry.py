@@ -33,6 +33,9 @@ class Claim:
             raise LabError("a serial does not begin with a dot")
         self.folder = _home() / serial
         self._files: list[int] = []
+        for folder in _home().iterdir():  # of phones whose starter was killed
+            if folder.name != "locks" and not _is_locked(folder.name):
+                _clear(folder)
         try:
             self._lock(serial)
             self.port = self._take_port(port)

@@ -15,6 +15,7 @@ import pytest
 from tests.lab import registry, wire
 from tests.lab.errors import LabError
 from tests.lab.host import _check_user
+from tests.lab.phone import LabPhone
 
 LAB = [sys.executable, "-m", "tests.lab"]
 SERIAL = f"CMD{os.getpid()}"
@@ -69,6 +70,9 @@ def test_a_phone_ends_with_whoever_started_it(started: subprocess.Popen[str]) ->
         registry.find(SERIAL)
     with pytest.raises(OSError, match="refused"):
         wire.greet(("127.0.0.1", int(str(note["port"]))), 1)
+    with LabPhone() as other:  # the next one that starts tidies up
+        assert other._claim is not None
+        assert not (other._claim.folder.parent / SERIAL).exists()
 
 
 def test_one_clear_message(capsys: pytest.CaptureFixture[str]) -> None:
