@@ -248,6 +248,25 @@ def _audioreach() -> Iterator[Control]:
         yield Control(f"{side} Boost Enable", "E", 1, "Disabled|Enabled", 1)
         for n in range(1, 5):
             yield Control(f"{side} ASPTX{n} Slot Position", "I", 1, "0,63", n - 1)
+        for n in range(1, 5):
+            yield Control(f"{side} ASP TX{n} Source", "E", 1, "Zero|ASPRX1|VMON|IMON|VPMON", 0)
+        for what in [
+            "STATE",
+            "ERROR",
+            "AUDIO_BLK_SIZE",
+            "VIMON_CAL",
+            "CAL_R",
+            "CAL_STATUS",
+            "TEMPERATURE",
+        ]:
+            for algorithm in ("400a4", "cd"):
+                yield Control(f"{side} DSP1 Protection {algorithm} {what}", "Y", 4)
+    for aif in (1, 2):
+        for dec in range(4):
+            yield Control(f"VA_AIF{aif}_CAP Mixer DEC{dec}")
+    for n in range(4):
+        yield Control(f"VA DEC{n} MUX", "E", 1, "MSM_DMIC|SWR_MIC", 0)
+        yield Control(f"VA_DEC{n} Volume", "I", 1, "0,124", 84)
     yield Control("PM_QOS Vote", "E", 1, "Disable|Enable", 0)
 
 
