@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tests.lab import door
+from tests.lab.cards import CARDS
 from tests.lab.errors import LabError
 from tests.lab.image import Image, image
 from tests.lab.machine import PATH
@@ -157,11 +158,7 @@ class VmMachine:
         return run_at(self.door, self.name, script, input=input, timeout=timeout)
 
     def mixer(self) -> dict[str, str]:
-        done = door.run(self.door, self.name, ["/lab/vm/labcard", "controls"], timeout=30)
-        if done.returncode != 0:
-            return {}
-        rows = done.stdout.decode(errors="surrogateescape").splitlines()
-        return dict(row.split("\t", 1) for row in rows)
+        return mixer_at(self.door, self.name, self.profile)
 
     def note(self) -> dict[str, object]:
         return {"door": self.door}
@@ -179,6 +176,17 @@ def run_at(
     command = ["/system/bin/env", "-i", f"PATH={PATH}", "HOME=/", "ANDROID_ROOT=/system"]
     command += ["ANDROID_DATA=/data", "TMPDIR=/data/local/tmp", "/system/bin/sh", "-c", script]
     return door.run(port, name, command, input=input, timeout=timeout)
+
+
+def mixer_at(port: int, name: str, profile: str) -> dict[str, str]:
+    """Every mixer control -> its values by commas, as the kernel has them; {} without a card."""
+    if profile not in CARDS:
+        return {}
+    done = door.run(port, name, ["/lab/vm/labcard", "controls"], timeout=30)
+    if done.returncode != 0:
+        raise LabError(f"the controls of {name} can't be read: {_plain(done.stderr)}")
+    rows = done.stdout.decode(errors="surrogateescape").splitlines()
+    return dict(row.split("\t", 1) for row in rows)
 
 
 def _plain(raw: bytes, lines: int = 40) -> str:

@@ -312,7 +312,7 @@ void modem_serve(int control, enum model model)
     for (;;) {
         struct pollfd fds[] = {{listener, POLLIN, 0}, {m.pcm.fd, POLLOUT, 0}};
         int waiting = m.in_call && m.pcm.fd < 0 && model != MODEL_AUDIOREACH;
-        poll(fds, 2, waiting ? 10 : -1);
+        poll(fds, 2, waiting ? 20 : -1);
         if (fds[0].revents) {
             answer(listener);
         }
