@@ -23,6 +23,7 @@ from agent.phone.phone import open_phone
 from tests.lab.phone import LabPhone
 from tests.offhook import Offhook
 
+console = Console(highlight=False)
 OUT = Path("build/bench.json")
 
 
@@ -45,7 +46,7 @@ def call_to_row(calls: int) -> dict[str, Any]:
                 row = max(offhook.rows(), key=lambda row: row["id"])
                 added = datetime.fromisoformat(row["added"]).timestamp()
                 took.append(added - (played.at["idle"] - clock.ms) / 1000)
-                print(f"  call {number + 1}: {took[-1]:.2f} s", flush=True)
+                console.print(f"  call {number + 1}: {took[-1]:.2f} s")
         offhook.good("disable")
     return {
         "name": f"end of a call to its row, {calls} calls",
@@ -71,7 +72,7 @@ def main() -> int:
         table.add_column(heading)
     for one in results:
         table.add_row(one["name"], str(one["ours"]), str(one["worst"]), one["unit"])
-    Console().print(table)
+    console.print(table)
     return 0
 
 

@@ -134,7 +134,9 @@ def _decoded(stream: Stream, start: float) -> Iterator[NDArray[np.float32]]:
                     yield block[skip:, : stream.channels]
                     skip = 0
     except (OSError, ValueError, av.FFmpegError) as error:
-        raise AudioError(f"{stream.path.name} can't be decoded further: {_reason(error)}") from error
+        raise AudioError(
+            f"{stream.path.name} can't be decoded further: {_reason(error)}"
+        ) from error
 
 
 def _reason(error: Exception) -> str:

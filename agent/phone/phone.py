@@ -41,7 +41,9 @@ class Phone:
         self.close()
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection, and with it everything that runs on the phone because of it."""
+        if "root" in self.__dict__:
+            self.root.close()
         self.link.close()
 
     @cached_property
