@@ -40,6 +40,7 @@ struct run {
     bool started, resync, stopped;
     int64_t epoch_offset; /* ns from clock_ns() to the epoch, when the recording began */
     int64_t start_ns, started_ns, data_ns, check_ns, trouble_ns;
+    int64_t tolerance; /* frames that may be missing without being replaced */
     int64_t xruns, restarts, stalls, lost;
     const char *ended;
     int signal;
@@ -192,6 +193,7 @@ static void recover(struct run *run, int error_number)
     if (first)
         run->trouble_ns = clock_ns();
     run->resync = true;
+    run->tolerance = 0;
     run->stopped = true;
     if (error_number == ENODEV || error_number == EBADF || error_number == ENXIO
         || clock_ns() - run->trouble_ns > GIVE_UP_NS) {
@@ -244,7 +246,7 @@ static int64_t missing(struct run *run, int64_t now, int64_t count)
         return 0;
     run->resync = false;
     int64_t gap = timeline_expected(&run->timeline, now) - run->timeline.position - count;
-    return gap > (int64_t)run->pcm.period ? gap : 0;
+    return gap > run->tolerance ? gap : 0;
 }
 
 static void push(struct run *run, struct slot *slot, int64_t gap, unsigned frames)
@@ -315,6 +317,7 @@ static void check_silence(struct run *run, int64_t now)
     } else if (!run->resync && now - run->data_ns > STALL_NS) {
         run->stalls++;
         run->resync = true;
+        run->tolerance = run->pcm.period; /* perhaps nothing is missing, and only came late */
     }
 }
 
@@ -434,6 +437,24 @@ static void set_limit(struct run *run)
     }
 }
 
+/* A recorder arms us while the phone still rings: what takes time is done when the call is
+ * answered, and one byte begins the recording. */
+static enum code wait_for_go(struct run *run)
+{
+    char byte;
+    ssize_t got = -1;
+    while (got < 0 && !signalled(run)) {
+        struct pollfd files[] = {{.fd = run->signals, .events = POLLIN},
+                                 {.fd = STDIN_FILENO, .events = POLLIN}};
+        poll(files, 2, -1);
+        if (files[1].revents)
+            got = read(STDIN_FILENO, &byte, 1);
+    }
+    if (got != 1)
+        return fail(run->fault, NOTHING_CAME, 0, "told to end before it began");
+    return OK;
+}
+
 static enum code begin(struct run *run)
 {
     const struct capture_options *options = run->options;
@@ -462,27 +483,26 @@ static enum code begin(struct run *run)
                              &run->journal, run->fault);
     if (!code)
         code = apply_settings(run);
+    if (!code && options->go)
+        code = wait_for_go(run);
     return code ? code : open_pcm(run);
 }
 
 /* Controls back, then the journal away. */
 static bool give_back(struct run *run)
 {
-    struct fault undo = {0};
+    bool restored = true;
     if (run->settings && run->card.fd >= 0)
-        settings_undo(&run->card, run->settings, run->options->setting_count, &undo);
-    if (!undo.code && run->journal >= 0)
-        journal_remove(run->options->journal, &undo);
+        restored = settings_undo(&run->card, run->settings, run->options->setting_count,
+                                 run->fault) == OK;
+    struct fault undo = {0};
+    if (restored && run->journal >= 0 && journal_remove(run->options->journal, &undo)) {
+        not_restored(run->fault, &undo);
+        restored = false;
+    }
     if (run->journal >= 0)
         close(run->journal);
-    if (!undo.code)
-        return true;
-    /* That the phone is not as before is worse than whatever else went wrong. */
-    struct fault first = *run->fault;
-    *run->fault = (struct fault){0};
-    fail(run->fault, NOT_RESTORED, undo.error_number, "%s%s%.200s", undo.what,
-         first.code ? "; before that: " : "", first.what);
-    return false;
+    return restored;
 }
 
 enum code capture(const struct capture_options *options, struct json *json, struct fault *fault)

@@ -16,7 +16,7 @@ static const char usage[] =
     " | get [-D CARD] NAME... | set [-D CARD] NAME=VALUE... | params [-D CARD] -d DEVICE"
     " | capture [-D CARD] -d DEVICE -r RATE -c CHANNELS [-f s16] [-p PERIOD] [-n COUNT]"
     " [--set NAME=VALUE]... [--hold NAME=VALUE]... [--journal FILE] [--status FILE]"
-    " [--die-with-parent[=PID]] [--max-seconds N] [--max-bytes N] [--start-timeout SECONDS]"
+    " [--die-with-parent[=PID]] [--go] [--max-seconds N] [--max-bytes N] [--start-timeout SECONDS]"
     " -o FILE|- | restore [--drop-missing] FILE | repair FILE";
 
 #if defined(__aarch64__)
@@ -76,7 +76,7 @@ const char *errno_name(int error_number)
 
 /* --- arguments -------------------------------------------------------------------------------- */
 
-enum { HOLD = 256, SET, JOURNAL, STATUS, PARENT, SECONDS, BYTES, TIMEOUT, PROC, DROP };
+enum { HOLD = 256, SET, JOURNAL, STATUS, PARENT, GO, SECONDS, BYTES, TIMEOUT, PROC, DROP };
 
 static const struct option long_options[] = {
     {"set", required_argument, NULL, SET},
@@ -84,6 +84,7 @@ static const struct option long_options[] = {
     {"journal", required_argument, NULL, JOURNAL},
     {"status", required_argument, NULL, STATUS},
     {"die-with-parent", optional_argument, NULL, PARENT},
+    {"go", no_argument, NULL, GO},
     {"max-seconds", required_argument, NULL, SECONDS},
     {"max-bytes", required_argument, NULL, BYTES},
     {"start-timeout", required_argument, NULL, TIMEOUT},
@@ -166,6 +167,9 @@ static bool take_option(struct arguments *arguments, int option)
         if (optarg && !fits(optarg, 2, INT_MAX, &parent))
             return false;
         capture->parent = optarg ? (pid_t)parent : 0;
+        return true;
+    case GO:
+        capture->go = true;
         return true;
     case SECONDS:
         return fits(optarg, 1, 1u << 30, &capture->max_seconds);
@@ -306,12 +310,8 @@ static enum code run_set(struct arguments *arguments, struct json *json, struct 
     if (!code) {
         set_json(json, &card, settings, count);
     } else if (parsed) {
-        struct fault undo = {0};
-        bool undone = settings_undo(&card, settings, count, &undo) == OK;
         json_key(json, "put_back");
-        json_bool(json, undone);
-        if (!undone)
-            code = fault->code = NOT_RESTORED;
+        json_bool(json, settings_undo(&card, settings, count, fault) == OK);
     }
     free(settings);
     card_close(&card);
@@ -369,7 +369,7 @@ static const struct command commands[] = {
     {"set", run_set, "D", {0}, 1, INT_MAX, ""},
     {"params", run_params, "Dd", {0}, 0, 0, "d"},
     {"capture", run_capture, "Ddrcfpno",
-     {SET, HOLD, JOURNAL, STATUS, PARENT, SECONDS, BYTES, TIMEOUT}, 0, 0, "drco"},
+     {SET, HOLD, JOURNAL, STATUS, PARENT, GO, SECONDS, BYTES, TIMEOUT}, 0, 0, "drco"},
     {"restore", run_restore, "", {DROP}, 1, 1, ""},
     {"repair", run_repair, "", {0}, 1, 1, ""},
 };

@@ -142,7 +142,9 @@ bool setting_holds(const struct setting *setting, const values *now);
 /* Writes `old` where the element differs from it, and reads back. */
 enum code values_restore(const struct card *card, const element *element, const values *old,
                          struct fault *fault);
-/* Last set, first put back; goes on after a failure and returns the first one. */
+/* That the phone is not as it was is worse than whatever else went wrong: it is told first. */
+void not_restored(struct fault *fault, const struct fault *undo);
+/* Last set, first put back; goes on after a failure. */
 enum code settings_undo(const struct card *card, struct setting *settings, size_t count,
                         struct fault *fault);
 
@@ -263,6 +265,7 @@ struct capture_options {
     size_t setting_count;
     bool die_with_parent;
     pid_t parent; /* 0: whoever it is now */
+    bool go;      /* with everything set, wait for a byte on standard input, then begin */
 };
 
 enum code capture(const struct capture_options *options, struct json *json, struct fault *fault);

@@ -287,17 +287,22 @@ enum code values_restore(const struct card *card, const element *element, const 
     return OK;
 }
 
+void not_restored(struct fault *fault, const struct fault *undo)
+{
+    struct fault first = *fault;
+    *fault = (struct fault){0};
+    fail(fault, NOT_RESTORED, undo->error_number, "%.500s%s%.400s", undo->what,
+         first.code ? "; before that: " : "", first.what);
+}
+
 enum code settings_undo(const struct card *card, struct setting *settings, size_t count,
                         struct fault *fault)
 {
-    bool all = true;
+    struct fault undo = {0};
     for (size_t i = count; i-- > 0;)
-        if (settings[i].changed
-            && values_restore(card, &settings[i].element, &settings[i].old, fault))
-            all = false;
-        else
-            settings[i].changed = false;
-    if (!all)
-        fault->code = NOT_RESTORED;
-    return all ? OK : NOT_RESTORED;
+        if (settings[i].changed)
+            values_restore(card, &settings[i].element, &settings[i].old, &undo);
+    if (undo.code)
+        not_restored(fault, &undo);
+    return undo.code ? NOT_RESTORED : OK;
 }
