@@ -34,6 +34,7 @@ struct run {
     struct fault *fault;
     int signals;
     unsigned slot_frames;
+    unsigned into; /* frames read of the current period */
     uint64_t limit; /* frames */
     const char *limit_name;
 
@@ -141,6 +142,7 @@ static int start(struct run *run)
     int error_number = pcm_prepare(&run->pcm);
     if (error_number)
         return error_number;
+    run->into = 0;
     check_held(run);
     error_number = pcm_start(&run->pcm);
     if (!error_number)
@@ -266,10 +268,9 @@ static void push(struct run *run, struct slot *slot, int64_t gap, unsigned frame
     sink_push(run->sink);
 }
 
-static void accept_frames(struct run *run, struct slot *slot, unsigned frames)
+static void accept_frames(struct run *run, struct slot *slot, unsigned frames, unsigned waiting)
 {
     int64_t now = clock_ns();
-    unsigned waiting = frames == run->slot_frames ? pcm_waiting(&run->pcm) : 0;
     if (!run->started) {
         int64_t first = now - ((int64_t)frames + waiting) * 1000 * MS / run->pcm.rate;
         run->started = true;
@@ -292,16 +293,21 @@ static void take_frames(struct run *run, unsigned most)
         struct slot *slot = sink_slot(run->sink, 50);
         if (!slot)
             return; /* the disk is behind: what the PCM can't keep is counted as lost */
-        ssize_t frames = pcm_read(&run->pcm, slot->data, run->slot_frames);
+        /* Never across the end of a period: Qualcomm's drivers then copy the first one only. */
+        unsigned wanted = run->pcm.period - run->into;
+        wanted = wanted < run->slot_frames ? wanted : run->slot_frames;
+        ssize_t frames = pcm_read(&run->pcm, slot->data, wanted);
         if (frames == -EAGAIN || frames == -EINTR || frames == 0)
             return;
         if (frames < 0) {
             recover(run, (int)-frames);
             return;
         }
-        accept_frames(run, slot, (unsigned)frames);
+        bool all = (unsigned)frames < wanted;
+        run->into = (run->into + (unsigned)frames) % run->pcm.period;
+        accept_frames(run, slot, (unsigned)frames, all ? 0 : pcm_waiting(&run->pcm));
         taken += (unsigned)frames;
-        if ((unsigned)frames < run->slot_frames)
+        if (all)
             return;
     }
 }

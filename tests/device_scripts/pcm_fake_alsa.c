@@ -212,7 +212,7 @@ static int write_control(const struct snd_ctl_elem_value *value)
 
 static int64_t now_ns = 100 * SECOND, started_ns;
 static int64_t next_frame; /* since started_ns */
-static unsigned rate, channels;
+static unsigned rate, channels, period, read_of_period;
 static enum { CLOSED, READY, RUNNING, XRUN, FAILING, GONE } pcm;
 static int64_t failing_until, stall_from, stall_until;
 static const char *events;
@@ -348,13 +348,13 @@ static int refine(struct snd_pcm_hw_params *params, bool choose)
         || !limits(params, which[2], 80, 4800) || !limits(params, which[3], 160, 38400)
         || !limits(params, which[4], 2, 8))
         return EINVAL;
-    struct snd_interval *period = interval(params, which[2]);
-    period->min = (period->min + 79) / 80 * 80; /* as a DMA engine wants it */
-    period->max = period->max / 80 * 80;
-    if (period->min > period->max)
+    struct snd_interval *size = interval(params, which[2]);
+    size->min = (size->min + 79) / 80 * 80; /* as a DMA engine wants it */
+    size->max = size->max / 80 * 80;
+    if (size->min > size->max)
         return EINVAL;
     const struct snd_interval *periods = interval(params, which[4]);
-    if (!limits(params, which[3], period->min * periods->min, period->max * periods->max))
+    if (!limits(params, which[3], size->min * periods->min, size->max * periods->max))
         return EINVAL;
     for (int i = 0; choose && i < 5; i++)
         interval(params, which[i])->max = interval(params, which[i])->min;
@@ -370,6 +370,7 @@ static int hw_params(struct snd_pcm_hw_params *params)
         chosen->min = chosen->max = 44100;
     rate = chosen->min;
     channels = interval(params, SNDRV_PCM_HW_PARAM_CHANNELS)->min;
+    period = interval(params, SNDRV_PCM_HW_PARAM_PERIOD_SIZE)->min;
     return 0;
 }
 
@@ -382,6 +383,11 @@ static int read_frames(struct snd_xferi *transfer)
         count = (int64_t)transfer->frames;
     if (count <= 0)
         return EAGAIN;
+    read_of_period += (unsigned)transfer->frames;
+    if (read_of_period > period)
+        return EFAULT; /* a read across the end of a period: no test may see it work */
+    read_of_period -= (unsigned)(transfer->frames - (snd_pcm_uframes_t)count);
+    read_of_period %= period;
     int16_t *samples = transfer->buf;
     for (int64_t i = 0; i < count; i++)
         for (unsigned c = 0; c < channels; c++)
@@ -409,6 +415,7 @@ static int pcm_ioctl(unsigned request, void *argument)
         if (pcm != READY)
             return EBADFD;
         pcm = RUNNING;
+        read_of_period = 0;
         started_ns = started_ns ? started_ns : now_ns;
         next_frame = frame_at(now_ns);
         return 0;
