@@ -21,10 +21,13 @@ PCM=$H/offhook-pcm
 NL='
 '
 
-now_ms() { # -> NOW, milliseconds since 1970, without a new process where the shell can
+# Each new process costs more than all that a shell does by itself, and the beginning and the end
+# of a call are no time for it: hence the builtins, and files read with $(<file).
+
+now_ms() { # -> NOW, milliseconds since 1970
   if [ -n "${EPOCHREALTIME:-}" ]; then
-    NOW=$EPOCHREALTIME
-    NOW="${NOW%[.,]*}$(printf '%.3s' "${NOW#*[.,]}")"
+    NOW=${EPOCHREALTIME#*[.,]}
+    NOW=${EPOCHREALTIME%[.,]*}${NOW%"${NOW#???}"}
   else
     NOW=$(date +%s)000
   fi
@@ -41,13 +44,17 @@ trim_log() {
   fi
 }
 
-put() { # put FILE: standard input becomes the file, whole or not at all
-  cat >"$1.new" && mv "$1.new" "$1"
+put() { # put FILE TEXT: the file has the text, whole or not at all
+  print -r -- "$2" >"$1.new"
+  move "$1.new" "$1"
+}
+
+move() { # mksh has it built in; another shell may not
+  rename "$1" "$2" 2>/dev/null || mv "$1" "$2"
 }
 
 is_ours() { # is_ours PID WORD: the process lives and its command line has the word
-  [ -n "$1" ] && [ -r "/proc/$1/cmdline" ] &&
-    tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q -- "$2"
+  [ -n "$1" ] && [ -r "/proc/$1/cmdline" ] && grep -q -- "$2" "/proc/$1/cmdline" 2>/dev/null
 }
 
 pid_in() { # pid_in FILE -> PID, or nothing
@@ -120,9 +127,15 @@ read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE and BACK the calls
   set +f
   IFS=$old
   FORE=${FORE%%[!0-9]*} BACK=${BACK%%[!0-9]*}
-  # Only what can be in a number: the sidecar is JSON.
-  NUMBER=$(printf '%.40s' "$NUMBER" | tr -cd '0-9+*#')
   SIM=${SIM:-0}
+}
+
+clean_number() { # -> CLEAN, only what can be in a number: the sidecar is JSON
+  CLEAN=$1
+  case $CLEAN in
+    *[!0-9+*#]*) CLEAN=$(print -r -- "$CLEAN" | tr -cd '0-9+*#') ;;
+  esac
+  [ ${#CLEAN} -le 40 ] || CLEAN=
 }
 
 talking() { # somebody can be heard: a call is active or held, not only dialled or ringing
@@ -135,7 +148,7 @@ talking() { # somebody can be heard: a call is active or held, not only dialled 
 
 write_state() { # write_state idle|ringing|offhook|recording|refused
   now_ms
-  printf 'state=%s\nat=%s\npid=%s\n' "$1" "$NOW" "$$" | put "$RUN/state"
+  put "$RUN/state" "state=$1${NL}at=$NOW${NL}pid=$$"
 }
 
 # --- recording --------------------------------------------------------------------------------
@@ -154,46 +167,32 @@ may_record() { # asked while the phone still rings or dials: none of it delays t
   return 1
 }
 
-start_capture() {
+arm_capture() { # the helper with its journal written and its controls set, waiting to be told
   set -- "$PCM" capture -D "$CARD" -d "$DEVICE" -r "$RATE" -c "$CHANNELS"
   while IFS= read -r control; do
     [ -n "$control" ] && set -- "$@" --hold "$control"
   done <"$H/controls"
-  part=$((part + 1))
-  now_ms
-  active_ms=${active_ms:-$NOW}
-  printf '%s\n' "direction=$direction" "number=$number" "sim=$sim" "ringing_ms=$ringing_ms" \
-    "offhook_ms=$offhook_ms" "active_ms=$active_ms" "part=$part" | put "$RUN/call"
-  rm -f "$RUN/call.wav" "$RUN/result"
-  "$@" --journal "$RUN/undo" --die-with-parent -o "$RUN/call.wav" >"$RUN/result" 2>"$RUN/error" \
-    9>&- &
+  rm -f "$RUN/call.wav" "$RUN/result" "$RUN/go"
+  mkfifo "$RUN/go"
+  exec 4<>"$RUN/go"
+  "$@" --journal "$RUN/undo" --die-with-parent --go -o "$RUN/call.wav" \
+    <&4 >"$RUN/result" 2>"$RUN/error" 9>&- &
   capture=$!
-  echo "$capture" | put "$RUN/capture.pid"
+  put "$RUN/capture.pid" "$capture"
+}
+
+start_capture() {
+  print g >&4
+  now_ms
+  part=$((part + 1)) active_ms=$NOW recording=yes burst=0
+  put "$RUN/call" "direction=$direction${NL}number=$number${NL}sim=$sim${NL}\
+ringing_ms=$ringing_ms${NL}offhook_ms=$offhook_ms${NL}active_ms=$active_ms${NL}part=$part"
   write_state recording
   say "recording, part $part"
+  name_recording
 }
 
-stop_capture() {
-  kill -TERM "$capture" 2>/dev/null
-  wait "$capture"
-  code=$?
-  capture=
-  [ "$code" = 0 ] || say "the helper ended with $code: $(head -c 300 "$RUN/error" 2>/dev/null)"
-  now_ms
-  file_recording false "$NOW"
-}
-
-file_recording() { # file_recording CUT CALL_ENDED_MS|null: from run/ to the spool, sidecar first
-  rm -f "$RUN/capture.pid"
-  [ -f "$RUN/undo" ] && restore_controls
-  # 44 bytes are a header without a sound after it. Sizes are compared by their length first:
-  # mksh counts in 32 bits.
-  size=$(stat -c %s "$RUN/call.wav" 2>/dev/null || echo 0)
-  if [ "${#size}" -le 2 ] && [ "$size" -le 44 ]; then
-    say "nothing was recorded: $(head -c 300 "$RUN/error" "$RUN/result" 2>/dev/null | tr '\n' ' ')"
-    rm -f "$RUN/call.wav" "$RUN/call" "$RUN/result" "$RUN/error"
-    return
-  fi
+name_recording() { # -> stem, made while there is time
   seconds=${active_ms%???}
   stem=$(date -d "@$seconds" "+%Y%m%d_%H%M%S.${active_ms#"$seconds"}%z")_$direction
   [ "$part" -gt 1 ] && stem=${stem}_part$part
@@ -202,25 +201,61 @@ file_recording() { # file_recording CUT CALL_ENDED_MS|null: from run/ to the spo
     copy=$((copy + 1))
     stem=${stem%%~*}~$copy
   done
+}
+
+stop_capture() { # also one that was armed and never told to begin
+  kill -TERM "$capture" 2>/dev/null
+  wait "$capture"
+  code=$?
+  capture=
+  now_ms
+  if [ -n "$recording" ]; then
+    [ "$code" = 0 ] || say "the helper ended with $code: $(<"$RUN/error") $(<"$RUN/result")"
+    file_recording false "$NOW" "$code"
+  else
+    clear_call
+  fi
+}
+
+clear_call() {
+  recording=
+  [ ! -f "$RUN/undo" ] || restore_controls
+  rm -f "$RUN/call" "$RUN/result" "$RUN/error" "$RUN/call.wav" "$RUN/capture.pid" "$RUN/go"
+}
+
+file_recording() { # file_recording CUT CALL_ENDED_MS|null CODE: into the spool, sidecar first
+  recording=
+  # 44 bytes are a header without a sound after it. Sizes are compared by their length first:
+  # mksh counts in 32 bits.
+  size=44
+  [ "$3" = 0 ] && [ -s "$RUN/call.wav" ] && size=long
+  [ "$size" = long ] || size=$(stat -c %s "$RUN/call.wav" 2>/dev/null || echo 0)
+  if [ "${#size}" -le 2 ] && [ "$size" -le 44 ]; then
+    say "nothing was recorded: $(<"$RUN/error") $(<"$RUN/result")"
+    clear_call
+    return
+  fi
   quoted=null
   [ -n "$number" ] && quoted="\"$number\""
   result=null
-  [ -s "$RUN/result" ] && result=$(cat "$RUN/result")
+  [ -s "$RUN/result" ] && result=$(<"$RUN/result")
   case $result in
     '{'*'}') ;;
     *) result=null ;;
   esac
-  printf '{"schema":1,"recorder":"offhook","version":"%s","route":"alsa","direction":"%s","number":%s,"sim":%s,"ringing_ms":%s,"offhook_ms":%s,"started_ms":%s,"call_ended_ms":%s,"part":%s,"cut":%s,"consent":"%s","card":%s,"device":%s,"capture":%s}\n' \
-    "$VERSION" "$direction" "$quoted" "$sim" "${ringing_ms:-null}" "${offhook_ms:-null}" \
-    "$active_ms" "$2" "$part" "$1" "$CONSENT" "$CARD" "$DEVICE" "$result" | put "$SPOOL/$stem.json"
-  mv "$RUN/call.wav" "$SPOOL/$stem.wav"
-  rm -f "$RUN/call" "$RUN/result" "$RUN/error"
+  put "$SPOOL/$stem.json" "{\"schema\":1,\"recorder\":\"offhook\",\"version\":\"$VERSION\",\
+\"route\":\"alsa\",\"direction\":\"$direction\",\"number\":$quoted,\"sim\":$sim,\
+\"ringing_ms\":${ringing_ms:-null},\"offhook_ms\":${offhook_ms:-null},\
+\"started_ms\":$active_ms,\"call_ended_ms\":$2,\"part\":$part,\"cut\":$1,\
+\"consent\":\"$CONSENT\",\"card\":$CARD,\"device\":$DEVICE,\"capture\":$result}"
+  move "$RUN/call.wav" "$SPOOL/$stem.wav"
   say "recorded, cut=$1"
+  clear_call
 }
 
 restore_controls() {
   "$PCM" restore "$RUN/undo" >"$RUN/restore" 2>&1 || {
-    say "controls not restored: $(head -c 300 "$RUN/restore")"
+    say "controls not restored: $(<"$RUN/restore")"
     return 1
   }
 }
@@ -243,7 +278,7 @@ recover() {
       while IFS='=' read -r key value; do
         case $key=$value in
           direction=in | direction=out) direction=$value ;;
-          number=*) number=$(printf '%.40s' "$value" | tr -cd '0-9+*#') ;;
+          number=*) clean_number "$value"; number=$CLEAN ;;
           sim=[0-9]) sim=$value ;;
           ringing_ms=*[!0-9]* | offhook_ms=*[!0-9]* | active_ms=*[!0-9]* | part=*[!0-9]*) ;;
           ringing_ms=*) ringing_ms=$value ;;
@@ -255,13 +290,14 @@ recover() {
     fi
     active_ms=${active_ms:-$(stat -c %Y "$RUN/call.wav")000}
     say 'a cut recording was found'
-    file_recording true null
+    name_recording
+    file_recording true null 1
     # The call may go on: what comes next is its next part.
     resumed=$offhook_ms
     cut_part=$part
     cut_direction=$direction cut_number=$number cut_sim=$sim cut_ringing=$ringing_ms
   fi
-  rm -f "$RUN/call" "$RUN/capture.pid"
+  clear_call
 }
 
 # --- the loop ---------------------------------------------------------------------------------
@@ -271,7 +307,7 @@ start_events() { # Telecom's log, through a pipe that never ends: a dead logcat 
   exec 3<>"$RUN/events"
   logcat -b main,system -v threadtime -T 1 -s Telecom:I >&3 2>/dev/null 9>&- &
   logcat=$!
-  echo "$logcat" | put "$RUN/logcat.pid"
+  put "$RUN/logcat.pid" "$logcat"
 }
 
 finish() {
@@ -284,8 +320,8 @@ finish() {
 }
 
 run() {
-  echo $$ | put "$RUN/daemon.pid"
-  capture='' logcat=''
+  put "$RUN/daemon.pid" "$$"
+  capture='' recording='' logcat=''
   trap finish TERM INT HUP
   resumed='' cut_part=0
   recover
@@ -328,17 +364,21 @@ step() {
   read_state || { STATE=$last; return; }
   if [ -n "$capture" ] && ! kill -0 "$capture" 2>/dev/null; then
     wait "$capture"
-    say "the helper ended by itself with $?: $(head -c 300 "$RUN/error" "$RUN/result" 2>/dev/null | tr '\n' ' ')"
+    code=$?
+    say "the helper ended by itself with $code: $(<"$RUN/error") $(<"$RUN/result")"
     capture=
-    now_ms
-    file_recording true "$NOW"
     tries=$((tries + 1))
+    now_ms
+    if [ -n "$recording" ]; then file_recording true "$NOW" "$code"; else clear_call; fi
   fi
   # The next call may ring or be dialled before we saw the line idle.
-  if [ -n "$capture" ] && ! talking; then
-    stop_capture
-    new_call
-    last=0
+  if [ -n "$capture" ]; then
+    if [ "$STATE" = 0 ] || { [ -n "$recording" ] && ! talking; }; then
+      stop_capture
+      new_call
+      last=0 burst=0
+      [ "$STATE" != 0 ] || write_state idle
+    fi
   fi
   case $STATE in
     0)
@@ -353,7 +393,8 @@ step() {
       if [ "$last" = 0 ] && ! talking; then
         now_ms
         new_call
-        direction=in number=$NUMBER sim=$SIM ringing_ms=$NOW
+        clean_number "$NUMBER"
+        direction=in number=$CLEAN sim=$SIM ringing_ms=$NOW
         write_state ringing
       fi
       ;;
@@ -374,8 +415,9 @@ step() {
   if [ "$STATE" != 0 ] && [ -z "$allowed" ]; then
     if may_record; then allowed=yes; else allowed=no; fi
   fi
-  if [ "$allowed" = yes ] && [ -z "$capture" ] && [ "$tries" -lt 5 ] && talking; then
-    start_capture
+  if [ "$allowed" = yes ] && [ "$STATE" != 0 ]; then
+    [ -n "$capture" ] || [ "$tries" -ge 5 ] || arm_capture
+    [ -z "$capture" ] || [ -n "$recording" ] || ! talking || start_capture
   fi
   last=$STATE
 }
@@ -386,8 +428,8 @@ load_config() {
     case $key in
       CARD | DEVICE | RATE | CHANNELS | MIN_FREE_KB)
         case $value in *[!0-9]* | '') ;; *) eval "$key=\$value" ;; esac ;;
-      CONSENT) CONSENT=$(printf '%.80s' "$value" | tr -cd 'A-Za-z0-9 _,:.-') ;;
-      VERSION) VERSION=$(printf '%.20s' "$value" | tr -cd 'A-Za-z0-9.+-') ;;
+      CONSENT) CONSENT=$(print -r -- "$value" | tr -cd 'A-Za-z0-9 _,:.-') ;;
+      VERSION) VERSION=$(print -r -- "$value" | tr -cd 'A-Za-z0-9.+-') ;;
     esac
   done <"$H/config"
 }
@@ -419,7 +461,7 @@ case ${1:-} in
     take_lock
     load_config
     trap '' HUP
-    echo $$ | put "$RUN/supervisor.pid"
+    put "$RUN/supervisor.pid" "$$"
     while ! [ -f "$RUN/stop" ]; do
       rm -f "$RUN/state"
       now_ms

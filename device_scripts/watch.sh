@@ -3,15 +3,14 @@
 # Say when something changes in folders: one line of inotifyd an event, for as long as standard
 # input stays open. So it ends with the connection that started it.
 #
-#   watch.sh FOLDER…
+#   watch.sh FOLDER:MASK…
 #
-# Letters: w closed after writing, y moved here, n made here, D and x the folder is gone. The
-# first letter of a mask is lost in toybox before 2024 (commit a8b55f89), so it stands twice.
+# Letters of a mask: w closed after writing, y moved here, n made here, D and x the folder is gone.
 
 set -u
-for folder in "$@"; do
+for watched in "$@"; do
   shift
-  [ -d "$folder" ] && set -- "$@" "$folder:wwynDx"
+  [ -d "${watched%:*}" ] && set -- "$@" "$watched"
 done
 if [ $# -gt 0 ]; then
   inotifyd - "$@" </dev/null &

@@ -140,9 +140,10 @@ def watch_command(phone: Phone, sources: list[Source]) -> shell.Process:
     Lines are inotifyd's: letters, folder, name. It ends with the stream. Nothing needs to be
     installed for it, and root only where a source does.
     """
-    folders = [_watched(source) for source in sources]
+    # The first letter of a mask is lost in toybox before 2024 (commit a8b55f89): it stands twice.
+    folders = [_watched(source) + ":wwynDx" for source in sources]
     if SOURCE in sources:
-        folders.append(f"{HOME}/run")
+        folders.append(f"{HOME}/run:yy")
     script = f"set -- {shlex.join(folders)}\n{scripts.script('watch.sh').decode()}"
     if any(source.root for source in sources):
         return phone.root.spawn(script)

@@ -99,7 +99,7 @@ class Root:
         token = b"\n" + mark.encode() + b" "
         # In a subshell, so that `exit` ends the script; without input, so that it can't eat ours.
         line = f"( eval {shlex.quote(script)} ) </dev/null; "
-        line += f"c=$?; echo {mark} >&2; printf '\\n%s %s\\n' {mark} $c\n"
+        line += f"c=$?; echo {mark} >&2; echo; echo {mark} $c\n"
         try:
             session = self._session or self.spawn("exec sh")
             self._session = None  # until it has answered

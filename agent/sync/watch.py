@@ -74,6 +74,7 @@ class Watch:
         self._tell = tell
         self._stop = stop
         self._join_until = 0.0
+        self._state = ""
 
     def run(self) -> None:
         """Watch, through every broken link, until told to stop."""
@@ -107,13 +108,17 @@ class Watch:
                     due = now + self._look(phone, engine)
                     continue
                 line = words.next(min(due - now, _TICK))
-                if line is None:
-                    continue
-                hurry = self._note(phone, line)
-                while (line := words.next(0)) is not None:
-                    hurry |= self._note(phone, line)
-                if hurry:
-                    due = 0.0
+                state = False
+                while line is not None:
+                    folder, _, name = line.partition("\t")[2].partition("\t")
+                    state |= (folder, name) == (f"{recorder.HOME}/run", "state")
+                    if _is_news(folder, name):
+                        due = 0.0
+                    line = words.next(0)
+                if due == 0.0:  # before all else: somebody waits for the recording
+                    due = time.monotonic() + self._look(phone, engine)
+                if state:
+                    self._tell_state(phone)
 
     def _sources(self, phone: Phone) -> list[Source]:
         """What there is to watch; a recorder that should run, and doesn't, is started."""
@@ -130,21 +135,16 @@ class Watch:
             recorder.start_recorder(phone)
             self._tell(WatchEvent("restarted", self._name))
             status = recorder.status(phone)
-        self._tell(WatchEvent("state", self._name, status.state or "idle"))
+        self._state = status.state or "idle"
+        self._tell(WatchEvent("state", self._name, self._state))
         return [recorder.SOURCE, *self._others]
 
-    def _note(self, phone: Phone, line: str) -> bool:
-        """Take a line of the phone's word; whether it is worth a scan."""
-        folder, _, name = line.partition("\t")[2].partition("\t")
-        if folder == f"{recorder.HOME}/run":
-            if name == "state":
-                said = phone.root.run(f"cat {recorder.HOME}/run/state").text
-                state = said.partition("state=")[2].partition("\n")[0]
-                if state:
-                    self._tell(WatchEvent("state", self._name, state))
-            return False
-        # Our recorder writes a recording's sidecar first: the recording itself is the news.
-        return not (folder == recorder.SPOOL and not name.endswith(".wav"))
+    def _tell_state(self, phone: Phone) -> None:
+        said = phone.root.run(f"cat {recorder.HOME}/run/state 2>/dev/null").text
+        state = said.partition("state=")[2].partition("\n")[0]
+        if state and state != self._state:
+            self._state = state
+            self._tell(WatchEvent("state", self._name, state))
 
     def _look(self, phone: Phone, engine: SyncEngine) -> float:
         """Scan everything and take what is new; the seconds until it is worth looking again."""
@@ -162,6 +162,14 @@ class Watch:
             # The row comes when the phone's own telephony is done with the call.
             again = min(again, 1.0)
         return again
+
+
+def _is_news(folder: str, name: str) -> bool:
+    """Whether a change is worth a scan. Our recorder writes a recording's sidecar first: the
+    recording itself is the news."""
+    if folder == f"{recorder.HOME}/run":
+        return False
+    return folder != recorder.SPOOL or name.endswith(".wav")
 
 
 class _Lines:
