@@ -93,7 +93,7 @@ show_notice() { # 0 when the phone shows that capture is on
 # --- the state of calls -----------------------------------------------------------------------
 
 read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE and BACK the calls', or nothing
-  STATE=0 FORE='' BACK='' SIM=0 NUMBER='' block=-1 seen=-1
+  STATE=0 FORE='' BACK='' SIM=0 NUMBER='' NUMBERS='' block=-1 seen=-1
   lines=$(dumpsys telephony.registry 2>/dev/null |
     grep -E '^ *(Phone Id=|mCallState=|m(Fore|Back)groundCallState=|mCallIncomingNumber=)|Foreground call state: ')
   [ -n "$lines" ] || return 1
@@ -121,6 +121,7 @@ read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE and BACK the calls
           BACK=${line##*Background call state: }
         fi ;;
       *mCallIncomingNumber=*)
+        NUMBERS="$NUMBERS ${line#*mCallIncomingNumber=} "
         if [ "$seen" = "$STATE" ] && [ -z "$NUMBER" ]; then NUMBER=${line#*mCallIncomingNumber=}; fi ;;
     esac
   done
@@ -326,7 +327,7 @@ run() {
   resumed='' cut_part=0
   recover
   new_call
-  last=0 checked=0 burst=0
+  last=0 checked=0 burst=0 stale=
   start_events
   show_notice || say 'the phone does not show the notification; nothing is recorded until it does'
   write_state idle
@@ -386,13 +387,16 @@ step() {
         write_state idle
         new_call
       fi
-      resumed=
+      resumed= stale=$NUMBERS
       ;;
     1)
       # A second call that rings during the first one is not a new call to us.
       if [ "$last" = 0 ] && ! talking; then
         now_ms
         new_call
+        # Some phones leave the last caller's number there: better none than a wrong one. The
+        # call log has it in the end.
+        case $stale in *" $NUMBER "*) NUMBER= ;; esac
         clean_number "$NUMBER"
         direction=in number=$CLEAN sim=$SIM ringing_ms=$NOW
         write_state ringing

@@ -1,23 +1,14 @@
-/* Arguments, commands, exit codes. */
-#include "offhook_pcm.h"
+/* Commands and exit codes. */
+#include "arguments.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char usage[] =
-    "usage: offhook-pcm version | pcms [--proc DIR] | controls [-D CARD]"
-    " | get [-D CARD] NAME... | set [-D CARD] NAME=VALUE... | params [-D CARD] -d DEVICE"
-    " | capture [-D CARD] -d DEVICE -r RATE -c CHANNELS [-f s16] [-p PERIOD] [-n COUNT]"
-    " [--set NAME=VALUE]... [--hold NAME=VALUE]... [--journal FILE] [--status FILE]"
-    " [--die-with-parent[=PID]] [--go] [--max-seconds N] [--max-bytes N] [--start-timeout SECONDS]"
-    " -o FILE|- | restore [--drop-missing] FILE | repair FILE";
 
 #if defined(__aarch64__)
 #define ABI "arm64-v8a"
@@ -72,146 +63,6 @@ const char *errno_name(int error_number)
             return names[i].name;
     snprintf(other, sizeof other, "%d", error_number);
     return other;
-}
-
-/* --- arguments -------------------------------------------------------------------------------- */
-
-enum { HOLD = 256, SET, JOURNAL, STATUS, PARENT, GO, SECONDS, BYTES, TIMEOUT, PROC, DROP };
-
-static const struct option long_options[] = {
-    {"set", required_argument, NULL, SET},
-    {"hold", required_argument, NULL, HOLD},
-    {"journal", required_argument, NULL, JOURNAL},
-    {"status", required_argument, NULL, STATUS},
-    {"die-with-parent", optional_argument, NULL, PARENT},
-    {"go", no_argument, NULL, GO},
-    {"max-seconds", required_argument, NULL, SECONDS},
-    {"max-bytes", required_argument, NULL, BYTES},
-    {"start-timeout", required_argument, NULL, TIMEOUT},
-    {"proc", required_argument, NULL, PROC},
-    {"drop-missing", no_argument, NULL, DROP},
-    {0},
-};
-
-struct arguments {
-    struct capture_options capture;
-    const char *proc;
-    bool drop_missing, has_device;
-    uint64_t given; /* a bit for each option */
-    char **rest;
-    int rest_count;
-};
-
-static uint64_t bit(int option)
-{
-    return option >= 256 ? 1ull << (option - 256 + 32)
-                         : 1ull << (strchr("DdrcfpnoX", option) - "DdrcfpnoX");
-}
-
-static bool whole(const char *text, uint64_t min, uint64_t max, uint64_t *value)
-{
-    char *end;
-    errno = 0;
-    if (*text < '0' || *text > '9')
-        return false;
-    *value = strtoull(text, &end, 10);
-    return *end == '\0' && errno == 0 && *value >= min && *value <= max;
-}
-
-static bool fits(const char *text, uint64_t min, uint64_t max, unsigned *value)
-{
-    uint64_t wide;
-    if (!whole(text, min, max, &wide))
-        return false;
-    *value = (unsigned)wide;
-    return true;
-}
-
-static bool take_option(struct arguments *arguments, int option)
-{
-    struct capture_options *capture = &arguments->capture;
-    unsigned parent;
-    switch (option) {
-    case 'D':
-        capture->card = optarg;
-        return true;
-    case 'd':
-        arguments->has_device = true;
-        return fits(optarg, 0, 1023, &capture->device);
-    case 'r':
-        return fits(optarg, 1000, 768000, &capture->rate);
-    case 'c':
-        return fits(optarg, 1, 64, &capture->channels);
-    case 'f':
-        return strcmp(optarg, "s16") == 0;
-    case 'p':
-        return fits(optarg, 1, 1u << 24, &capture->period);
-    case 'n':
-        return fits(optarg, 1, 1u << 16, &capture->count);
-    case 'o':
-        capture->output = optarg;
-        return *optarg != '\0';
-    case SET:
-    case HOLD:
-        capture->settings[capture->setting_count] = optarg;
-        capture->holds[capture->setting_count++] = option == HOLD;
-        return true;
-    case JOURNAL:
-        capture->journal = optarg;
-        return *optarg != '\0';
-    case STATUS:
-        capture->status = optarg;
-        return *optarg != '\0' && strlen(optarg) < 4000;
-    case PARENT:
-        capture->die_with_parent = true;
-        if (optarg && !fits(optarg, 2, INT_MAX, &parent))
-            return false;
-        capture->parent = optarg ? (pid_t)parent : 0;
-        return true;
-    case GO:
-        capture->go = true;
-        return true;
-    case SECONDS:
-        return fits(optarg, 1, 1u << 30, &capture->max_seconds);
-    case BYTES:
-        return whole(optarg, WAV_HEADER + 128, UINT64_MAX, &capture->max_bytes);
-    case TIMEOUT:
-        return fits(optarg, 0, 1u << 30, &capture->start_timeout);
-    case PROC:
-        arguments->proc = optarg;
-        return true;
-    default:
-        arguments->drop_missing = true;
-        return true;
-    }
-}
-
-/* `allowed`: the command's options, as bits. */
-static enum code parse(int argc, char **argv, uint64_t allowed, struct arguments *arguments,
-                       struct fault *fault)
-{
-    struct capture_options *capture = &arguments->capture;
-    *arguments = (struct arguments){.capture = {.card = "0"}, .proc = "/proc/asound"};
-    capture->settings = calloc((size_t)argc + 1, sizeof *capture->settings);
-    capture->holds = calloc((size_t)argc + 1, sizeof *capture->holds);
-    if (!capture->settings || !capture->holds)
-        return fail(fault, INTERNAL, ENOMEM, "no memory");
-    opterr = 0;
-    for (int option; (option = getopt_long(argc, argv, "+:D:d:r:c:f:p:n:o:", long_options, NULL))
-                     != -1;) {
-        if (option == '?' || option == ':')
-            return fail(fault, USAGE, 0, "%s: %s; %s", argv[optind - 1],
-                        option == '?' ? "no such option" : "its value is missing", usage);
-        if (!(allowed & bit(option)))
-            return fail(fault, USAGE, 0, "%s does not take this option; %s", argv[0], usage);
-        if (!take_option(arguments, option))
-            return fail(fault, USAGE, 0, "\"%.100s\" is not a value for its option",
-                        optarg ? optarg : "");
-        arguments->given |= bit(option);
-    }
-    arguments->rest = argv + optind;
-    arguments->rest_count = argc - optind;
-    return OK;
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
@@ -384,13 +235,13 @@ static enum code run(int argc, char **argv, struct json *json, struct fault *fau
         return fail(fault, USAGE, 0, "%s", usage);
     uint64_t allowed = 0, needed = 0;
     for (const char *letter = command->letters; *letter; letter++)
-        allowed |= bit(*letter);
+        allowed |= option_bit(*letter);
     for (const int *option = command->longs; *option; option++)
-        allowed |= bit(*option);
+        allowed |= option_bit(*option);
     for (const char *letter = command->needs; *letter; letter++)
-        needed |= bit(*letter);
+        needed |= option_bit(*letter);
     struct arguments arguments;
-    enum code code = parse(argc - 1, argv + 1, allowed, &arguments, fault);
+    enum code code = arguments_parse(argc - 1, argv + 1, allowed, &arguments, fault);
     if (!code && ((arguments.given & needed) != needed || arguments.rest_count < command->least
                   || arguments.rest_count > command->most))
         code = fail(fault, USAGE, 0, "%s: too few arguments, or too many; %s", command->name,

@@ -4,18 +4,20 @@
  * It speaks to the kernel only (ioctls of <sound/asound.h>): a phone on a user build has no
  * tinymix or tinycap. Every answer is one JSON object on standard output.
  *
- *   main.c     arguments, commands, exit codes
- *   json.c     JSON that is right for any byte
- *   mixer.c    cards and controls: list, find, read
- *   value.c    control values: parse, print, write with read-back, undo
- *   journal.c  the file of old values that outlives a killed capture
- *   proc.c     cards and PCMs, as /proc/asound lists them
- *   pcm.c      one capture PCM: ranges, exact parameters, start, read
- *   wav.c      the 44-byte header, and the repair of a file that was cut
- *   sink.c     the thread that writes, so that a slow disk does not cost audio
- *   timeline.c where in time a frame belongs
- *   level.c    peak, RMS, silence
- *   capture.c  the recording itself
+ *   main.c       commands, exit codes
+ *   arguments.c  the command line
+ *   json.c       JSON that is right for any byte
+ *   mixer.c      cards and controls: list, find, read
+ *   value.c      control values: parse, print, write with read-back, undo
+ *   journal.c    the file of old values that outlives a killed capture
+ *   proc.c       cards and PCMs, as /proc/asound lists them
+ *   pcm.c        one capture PCM: ranges, exact parameters, start, read
+ *   wav.c        the 44-byte header, and the repair of a file that was cut
+ *   sink.c       the thread that writes, so that a slow disk does not cost audio
+ *   timeline.c   where in time a frame belongs
+ *   level.c      peak, RMS, silence
+ *   record.c     the recording while it lasts
+ *   capture.c    how it begins and ends
  *
  * Ioctls and 32-bit ABIs. The kernel's structs that hold a time (snd_pcm_status,
  * snd_pcm_sync_ptr, the mmapped status page) have two layouts on 32 bits. Which of them
@@ -219,7 +221,8 @@ struct slot {
 /* path "-" is standard output: its header holds the largest sizes, and is never patched. Another
    is made with O_EXCL, and removed by sink_close when no frame came. */
 enum code sink_open(struct sink **sink, const char *path, unsigned rate, unsigned channels,
-                    unsigned slot_frames, struct fault *fault);
+                    struct fault *fault);
+enum code sink_start(struct sink *sink, unsigned slot_frames, struct fault *fault);
 struct slot *sink_slot(struct sink *sink, int wait_ms); /* NULL: full; ask sink_error */
 void sink_push(struct sink *sink);                      /* the slot last given */
 int sink_error(struct sink *sink);                      /* 0 or errno */

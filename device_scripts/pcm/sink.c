@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SECONDS 4u /* of sound that wait for the disk at most */
 #define SYNC_MS 1000
 #define PATIENCE_MS 10000 /* for a reader that does not read, when all else has ended */
 
@@ -22,7 +23,7 @@ struct sink {
     pthread_cond_t filled, emptied;
     struct slot *slots;
     unsigned slot_count, first, used;
-    bool closing, done;
+    bool started, closing, done;
     int error_number;
     int64_t progress; /* bytes written, under the lock */
 
@@ -124,22 +125,8 @@ static void deadline(struct timespec *at, int wait_ms)
     }
 }
 
-static enum code start_thread(struct sink *sink, struct fault *fault)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&sink->filled, &attributes);
-    pthread_cond_init(&sink->emptied, &attributes);
-    int error_number = pthread_create(&sink->thread, NULL, run, sink);
-    if (error_number)
-        return fail(fault, INTERNAL, error_number, "can't start a thread: %s",
-                    strerror(error_number));
-    return OK;
-}
-
 enum code sink_open(struct sink **opened, const char *path, unsigned rate, unsigned channels,
-                    unsigned slot_frames, struct fault *fault)
+                    struct fault *fault)
 {
     *opened = NULL;
     struct sink *sink = calloc(1, sizeof *sink);
@@ -150,44 +137,48 @@ enum code sink_open(struct sink **opened, const char *path, unsigned rate, unsig
     sink->rate = rate;
     sink->channels = channels;
     sink->frame_bytes = channels * 2;
-    sink->slot_count = 4 * rate / slot_frames + 4;
-    size_t slot_bytes = (size_t)slot_frames * sink->frame_bytes;
-    sink->slots = calloc(sink->slot_count, sizeof *sink->slots);
-    sink->memory = calloc(sink->slot_count, slot_bytes);
-    if (!sink->slots || !sink->memory) {
-        fail(fault, INTERNAL, ENOMEM, "no memory");
-        goto failed;
-    }
-    for (unsigned i = 0; i < sink->slot_count; i++)
-        sink->slots[i].data = sink->memory + i * slot_bytes;
+    pthread_mutex_init(&sink->lock, NULL);
     sink->fd = sink->stream ? STDOUT_FILENO
                             : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (sink->fd < 0) {
         fail(fault, errno == EEXIST ? EXISTS : CANT_WRITE, errno, "can't make %s: %s", path,
              strerror(errno));
-        goto failed;
+        free(sink);
+        return fault->code;
     }
-    clock_gettime(CLOCK_MONOTONIC, &sink->synced);
-    pthread_mutex_init(&sink->lock, NULL);
+    *opened = sink;
     /* A stream's comes with its first sound: when nothing starts, nothing is said. */
     int error_number = sink->stream ? 0 : write_header(sink);
     if (!error_number && !sink->stream && fdatasync(sink->fd) < 0)
         error_number = errno;
     if (error_number)
-        fail(fault, CANT_WRITE, error_number, "can't write %s: %s", path, strerror(error_number));
-    else if (start_thread(sink, fault) == OK) {
-        *opened = sink;
-        return OK;
-    }
-    if (!sink->stream) {
-        close(sink->fd);
-        unlink(path); /* O_EXCL made it, and nothing is in it */
-    }
-failed:
-    free(sink->slots);
-    free(sink->memory);
-    free(sink);
-    return fault->code;
+        return fail(fault, CANT_WRITE, error_number, "can't write %s: %s", path,
+                    strerror(error_number));
+    return OK;
+}
+
+enum code sink_start(struct sink *sink, unsigned slot_frames, struct fault *fault)
+{
+    size_t slot_bytes = (size_t)slot_frames * sink->frame_bytes;
+    sink->slot_count = SECONDS * sink->rate / slot_frames + 4;
+    sink->slots = calloc(sink->slot_count, sizeof *sink->slots);
+    sink->memory = calloc(sink->slot_count, slot_bytes);
+    if (!sink->slots || !sink->memory)
+        return fail(fault, INTERNAL, ENOMEM, "no memory");
+    for (unsigned i = 0; i < sink->slot_count; i++)
+        sink->slots[i].data = sink->memory + i * slot_bytes;
+    clock_gettime(CLOCK_MONOTONIC, &sink->synced);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&sink->filled, &attributes);
+    pthread_cond_init(&sink->emptied, &attributes);
+    int error_number = pthread_create(&sink->thread, NULL, run, sink);
+    if (error_number)
+        return fail(fault, INTERNAL, error_number, "can't start a thread: %s",
+                    strerror(error_number));
+    sink->started = true;
+    return OK;
 }
 
 struct slot *sink_slot(struct sink *sink, int wait_ms)
@@ -264,27 +255,26 @@ static int finish_file(struct sink *sink)
 
 enum code sink_close(struct sink *sink, int64_t *bytes, struct fault *fault)
 {
-    if (!wait_done(sink)) {
+    if (sink->started && !wait_done(sink)) {
         *bytes = sink->progress; /* the thread is left behind: the process ends now */
         return fail(fault, CANT_WRITE, ETIMEDOUT, "nobody reads standard output");
     }
-    pthread_join(sink->thread, NULL);
+    if (sink->started)
+        pthread_join(sink->thread, NULL);
     int error_number = sink->error_number;
+    bool empty = sink->bytes <= (int64_t)WAV_HEADER;
     if (!sink->stream) {
-        int finish_error = finish_file(sink);
+        int finish_error = empty ? 0 : finish_file(sink);
         if (close(sink->fd) < 0 && !finish_error)
             finish_error = errno;
         error_number = error_number ? error_number : finish_error;
+        if (empty)
+            unlink(sink->path); /* not one frame: a file would only look like a recording */
     }
-    *bytes = sink->bytes;
+    *bytes = empty ? 0 : sink->bytes;
     if (error_number)
         fail(fault, CANT_WRITE, error_number, "can't write %s: %s",
              sink->stream ? "standard output" : sink->path, strerror(error_number));
-    if (!sink->stream && *bytes <= (int64_t)WAV_HEADER)
-        unlink(sink->path); /* not one frame: a file would only look like a recording */
-    pthread_mutex_destroy(&sink->lock);
-    pthread_cond_destroy(&sink->filled);
-    pthread_cond_destroy(&sink->emptied);
     free(sink->slots);
     free(sink->memory);
     free(sink);

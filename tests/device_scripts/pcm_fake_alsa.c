@@ -5,7 +5,8 @@
  *
  * FAKE_STATE     a file of 800 controls x 2 int64, kept from run to run; made when not there
  * FAKE_VANISHED  numids of controls that are not there, separated by commas
- * FAKE_PCM       busy | quiet (no frame ever) | otherrate (the driver changes the rate)
+ * FAKE_PCM       busy | quiet (no frame ever) | otherrate (the driver changes the rate) |
+ *                qualcomm (each read takes one whole period from the DSP, whatever was asked for)
  * FAKE_EVENTS    KIND@MS[+LENGTH][:NUMID[=VALUE]], separated by commas, in the order of time:
  *   xrun    the PCM stops at MS, while the program sleeps for LENGTH
  *   stall   no frames for LENGTH, and no error
@@ -212,7 +213,7 @@ static int write_control(const struct snd_ctl_elem_value *value)
 
 static int64_t now_ns = 100 * SECOND, started_ns;
 static int64_t next_frame; /* since started_ns */
-static unsigned rate, channels, period, read_of_period;
+static unsigned rate, channels, period;
 static enum { CLOSED, READY, RUNNING, XRUN, FAILING, GONE } pcm;
 static int64_t failing_until, stall_from, stall_until;
 static const char *events;
@@ -302,7 +303,8 @@ static int64_t waiting(void)
             return before - next_frame;
         next_frame = frame_at(stall_until);
     }
-    return frame_at(end) - next_frame;
+    int64_t count = frame_at(end) - next_frame;
+    return is("qualcomm") ? count - count % period : count;
 }
 
 int fake_poll(struct pollfd *files, nfds_t count, int timeout)
@@ -315,7 +317,7 @@ int fake_poll(struct pollfd *files, nfds_t count, int timeout)
         files[1].revents = 0;
         if (ours && (pcm == XRUN || pcm == FAILING || pcm == GONE))
             files[1].revents = POLLERR;
-        else if (ours && waiting() > 0 && waiting() >= rate / 100)
+        else if (ours && waiting() > 0 && waiting() >= (is("qualcomm") ? period : rate / 100))
             files[1].revents = POLLIN;
         int ready = (files[0].revents != 0) + (files[1].revents != 0);
         if (ready || now_ns >= until)
@@ -383,16 +385,11 @@ static int read_frames(struct snd_xferi *transfer)
         count = (int64_t)transfer->frames;
     if (count <= 0)
         return EAGAIN;
-    read_of_period += (unsigned)transfer->frames;
-    if (read_of_period > period)
-        return EFAULT; /* a read across the end of a period: no test may see it work */
-    read_of_period -= (unsigned)(transfer->frames - (snd_pcm_uframes_t)count);
-    read_of_period %= period;
     int16_t *samples = transfer->buf;
     for (int64_t i = 0; i < count; i++)
         for (unsigned c = 0; c < channels; c++)
             samples[i * channels + c] = (int16_t)((next_frame + i + 1) >> (c ? 16 : 0));
-    next_frame += count;
+    next_frame += is("qualcomm") ? period : count;
     transfer->result = (snd_pcm_sframes_t)count;
     return 0;
 }
@@ -415,7 +412,6 @@ static int pcm_ioctl(unsigned request, void *argument)
         if (pcm != READY)
             return EBADFD;
         pcm = RUNNING;
-        read_of_period = 0;
         started_ns = started_ns ? started_ns : now_ns;
         next_frame = frame_at(now_ns);
         return 0;

@@ -232,6 +232,13 @@ def test_nothing_came(capture: Capture, program: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "a.wav").exists()
 
 
+@pytest.mark.parametrize("period", ["480", "1920", "4800"])
+def test_reads_are_whole_periods(capture: Capture, tmp_path: Path, period: str) -> None:
+    answer = capture("term@5000", "-p", period, pcm="qualcomm").answer
+    assert _gaps(_numbers(tmp_path, answer["frames"])) == []
+    assert answer["seconds"] == pytest.approx(5, abs=0.11)
+
+
 def test_an_hour_of_a_call(capture: Capture, tmp_path: Path) -> None:
     answer = capture("term@3600000", rate=8000).answer
     assert answer["seconds"] == pytest.approx(3600, abs=0.02)
