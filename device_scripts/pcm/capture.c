@@ -6,6 +6,7 @@
 #include "record.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,8 +163,10 @@ static void set_limit(struct run *run)
     }
 }
 
-/* A recorder arms us while the phone still rings: what takes time is done when the call is
- * answered, and one byte begins the recording. */
+/*
+ * A recorder arms us while the phone still rings: what takes time is done when the call is
+ * answered, and one byte begins the recording.
+ */
 static enum code wait_for_go(struct run *run)
 {
     char byte;

@@ -359,6 +359,39 @@ def test_the_status_file(capture: Capture, tmp_path: Path) -> None:
     assert done.code == CANT_WRITE and done.answer["frames"] > 0
 
 
+def _armed(program: Path, tmp_path: Path, events: str = "term@1000") -> list[str | Path]:
+    words = ["--set", "Level=1", "--journal", str(tmp_path / "undo"), "--go"]
+    return [program, "capture", "-d", "23", "-r", "48000", "-c", "2", *words, "-o", "a.wav"]
+
+
+@pytest.mark.parametrize("how", ["go", "end of input", "signal"])
+def test_armed(program: Path, tmp_path: Path, how: str) -> None:
+    """All is set before the word to go; without that word, all is put back."""
+    before = _controls(program, tmp_path)
+    with subprocess.Popen(
+        _armed(program, tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env=_env(tmp_path, "term@1000"),
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        while _controls(program, tmp_path) == before:
+            assert process.poll() is None
+        assert (tmp_path / "undo").exists()
+        if how == "signal":
+            process.terminate()
+        process.stdin.write(b"g" if how == "go" else b"")
+        if how != "signal":
+            process.stdin.close()
+        answer = json.loads(process.stdout.read())
+        code = process.wait(30)
+    assert _controls(program, tmp_path) == before
+    assert not (tmp_path / "undo").exists()
+    assert (tmp_path / "a.wav").exists() == (how == "go")
+    assert code == (0 if how == "go" else NOTHING_CAME), answer
+
+
 def test_levels_of_each_channel(capture: Capture, tmp_path: Path) -> None:
     """Channel 1 holds the high half of the frame's number: it is 0 for the first 65535 frames."""
     answer = capture("term@20000", "--max-bytes", str(44 + 4 * 131071)).answer
