@@ -226,6 +226,7 @@ clear_call() {
 
 file_recording() { # file_recording CUT CALL_ENDED_MS|null CODE: into the spool, sidecar first
   recording=
+  [ "$3" = 0 ] || "$PCM" repair "$RUN/call.wav" >/dev/null 2>&1
   # 44 bytes are a header without a sound after it. Sizes are compared by their length first:
   # mksh counts in 32 bits.
   size=44
@@ -255,10 +256,10 @@ file_recording() { # file_recording CUT CALL_ENDED_MS|null CODE: into the spool,
 }
 
 restore_controls() {
-  "$PCM" restore "$RUN/undo" >"$RUN/restore" 2>&1 || {
-    say "controls not restored: $(<"$RUN/restore")"
-    return 1
-  }
+  "$PCM" restore "$RUN/undo" >"$RUN/restore" 2>&1 && return
+  say "controls not restored: $(<"$RUN/restore")"
+  # A control that has vanished with its card needs no value: the others have theirs.
+  "$PCM" restore --drop-missing "$RUN/undo" >/dev/null 2>&1
 }
 
 recover() {
@@ -273,7 +274,6 @@ recover() {
   rm -f "$RUN/logcat.pid"
   [ -f "$RUN/undo" ] && restore_controls
   if [ -f "$RUN/call.wav" ]; then
-    "$PCM" repair "$RUN/call.wav" >/dev/null 2>&1
     direction=unknown number='' sim=0 ringing_ms='' offhook_ms='' active_ms='' part=1
     if [ -f "$RUN/call" ]; then
       while IFS='=' read -r key value; do
@@ -387,7 +387,7 @@ step() {
         write_state idle
         new_call
       fi
-      resumed= stale=$NUMBERS
+      resumed='' stale=$NUMBERS
       ;;
     1)
       # A second call that rings during the first one is not a new call to us.

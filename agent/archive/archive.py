@@ -170,7 +170,7 @@ class Archive:
                 facts = {
                     name: fact
                     for name, fact in calls.facts_of(call, apart_ms).items()
-                    if row[name] is None
+                    if row.get(name) is None
                 }
                 self.change(row["sha256"], facts, call_id=call["id"])
                 self.log(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from agent.phone.calls import LoggedCall
 
 INCOMING, OUTGOING = 1, 2
 _SLACK_MS = 5_000  # clocks, and the moments a recorder takes to start and stop
+_APART_MS = 1_000  # calls that begin closer together than this can't be told apart
 _LONGEST_RING_MS = 120_000
 _ALLOWED = 1  # the presentation of a number that may be shown
 
@@ -65,10 +67,30 @@ def matches(db: Database, phone: str) -> list[tuple[dict[str, Any], dict[str, An
             " AND type IN (?, ?) AND duration_s > 0",
             [phone, start - _LONGEST_RING_MS, start + _SLACK_MS, INCOMING, OUTGOING],
         )
+        begun = begun_ms(recording)
         fitting = [call for call in nearby if fits(recording, call)]
+        if begun is not None:
+            fitting = _nearest(fitting, begun)
         if len(fitting) == 1:
-            found.append((recording, fitting[0], abs(start - fitting[0]["date_ms"])))
+            apart = abs((start if begun is None else begun) - fitting[0]["date_ms"])
+            found.append((recording, fitting[0], apart))
     return found
+
+
+def begun_ms(recording: Mapping[str, Any]) -> int | None:
+    """When the recorder saw the call begin to ring, or to be dialled; None if it does not say."""
+    facts = json.loads(recording["facts"] or "{}")
+    name = "ringing_ms" if recording["direction"] == "in" else "offhook_ms"
+    value = facts.get(name, {}).get("value")
+    return value if isinstance(value, int) else None
+
+
+def _nearest(calls: list[dict[str, Any]], begun: int) -> list[dict[str, Any]]:
+    """The call that begun then; with another one as near, both."""
+    by_distance = sorted((abs(call["date_ms"] - begun), call["id"], call) for call in calls)
+    if len(by_distance) > 1 and by_distance[1][0] - by_distance[0][0] < _APART_MS:
+        return calls
+    return [call for _, _, call in by_distance[:1]]
 
 
 def fits(recording: Mapping[str, Any], call: Mapping[str, Any]) -> bool:
@@ -91,6 +113,9 @@ def fits(recording: Mapping[str, Any], call: Mapping[str, Any]) -> bool:
     waited = start - call["date_ms"]
     if not -_SLACK_MS <= waited <= _LONGEST_RING_MS:
         return False
+    begun = begun_ms(recording)
+    if begun is not None:
+        return bool(abs(begun - call["date_ms"]) <= _SLACK_MS)
     if end is None:
         return bool(abs(waited) <= _SLACK_MS)
     if '"cut"' in recording["flags"]:
@@ -107,6 +132,8 @@ def facts_of(call: Mapping[str, Any], apart_ms: int) -> dict[str, Fact]:
     facts = {"direction": Fact(direction_of(call), source, "joined")}
     if call["number"] and call["presentation"] in (None, _ALLOWED):
         facts["number"] = Fact(call["number"], source, "joined")
+    if call["presentation"] not in (None, _ALLOWED):
+        facts["presentation"] = Fact(call["presentation"], source, "joined")
     if call["name"]:
         facts["contact"] = Fact(call["name"], source, "joined")
     if call["sim"]:
