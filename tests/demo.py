@@ -55,7 +55,7 @@ class Offhook:
     def json(self, *words: str) -> list[dict[str, object]]:
         """Run it with --json."""
         done = subprocess.run(
-            [*self._argv[:3], "--json", *words], env=self._env, check=True, capture_output=True
+            [*self._argv, "--json", *words], env=self._env, check=True, capture_output=True
         )
         listed: list[dict[str, object]] = json.loads(done.stdout)
         return listed
@@ -125,7 +125,7 @@ def main() -> int:
         good = not left
         rows = sorted(offhook.json("list"), key=lambda row: str(row["started"]))
         for row, (call, speech) in zip(rows, played, strict=True):
-            result = compare(HOME / "archive" / str(row["path"]), speech)
+            result = compare(HOME / "archive" / str(row["path"]), speech, call.talk)
             late = abs(result.seconds - call.talk)
             good &= min(result.correlation) >= CORRELATION and late <= SECONDS
             console.print(

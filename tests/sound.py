@@ -40,11 +40,14 @@ def read_wav(path: Path) -> tuple[Samples, int]:
         return raw.reshape(-1, file.getnchannels()).astype(np.float64), file.getframerate()
 
 
-def compare(recorded: Path, played: Path) -> Likeness:
+def compare(recorded: Path, played: Path, seconds: float | None = None) -> Likeness:
     """Find the recording in what was played, by its loudest agreement over both channels, and
-    correlate each channel there."""
+    correlate each channel there. Of what was prepared, only so many ``seconds`` were played:
+    the call's own length."""
     heard, rate = read_wav(recorded)
     said, said_rate = read_wav(played)
+    if seconds is not None:
+        said = said[: round(seconds * said_rate)]
     assert rate == said_rate, f"{rate} Hz recorded, {said_rate} Hz played"
     # The recording may begin before or after what was played: pad what was played on both sides.
     pad = np.zeros((len(heard), said.shape[1]))

@@ -89,6 +89,11 @@ class App:
             )
         return different[0]
 
+    def serial(self, phone: str) -> str:
+        """The serial or alias by which the archive knows a phone; its address will do too."""
+        with self.archive() as archive:
+            return next((row.serial for row in archive.phones() if row.address == phone), phone)
+
     @contextmanager
     def open_phone(self, phone: str | None) -> Iterator[Phone]:
         """A connection to the phone meant, which is remembered for the next time."""

@@ -13,7 +13,7 @@ from agent.archive.records import Direction
 from agent.audio.draw import waveform
 from agent.audio.play import CHANNELS, Channel, play
 from agent.cli.common import App, pass_app
-from agent.cli.rows import as_json, iso, length, level, side, warnings, when, who
+from agent.cli.rows import as_json, is_private, iso, length, level, side, warnings, when, who
 from agent.cli.when import moment
 from agent.errors import AudioError, IntegrityError
 from agent.text import shown
@@ -52,7 +52,7 @@ def list_(
         "contact": contact,
         "direction": cast("Direction | None", direction),
         "silent": silent,
-        "phone": phone,
+        "phone": None if phone is None else app.serial(phone),
     }
     with app.archive() as archive:
         found = archive.recordings(**filters, limit=limit)
@@ -258,7 +258,7 @@ def _print_details(app: App, archive: Archive, found: Recording) -> None:
         {"in": "incoming", "out": "outgoing"}.get(found.direction or "", "unknown"),
         "direction",
     )
-    row("number", found.number or "unknown", "number")
+    row("number", found.number or ("private" if is_private(found) else "unknown"), "number")
     row("contact", found.contact or "unknown", "contact")
     if found.sim is not None:
         row("SIM", found.sim, "sim")

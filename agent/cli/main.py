@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -52,6 +53,10 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run ``offhook`` and return its exit code: 130 after Ctrl-C, 141 when a pipe was closed."""
     os.umask(0o077)  # recordings, index and keys are nobody else's business
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that is not UTF-8 shows an escape instead of an arrow.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with cli.make_context("offhook", words) as context:

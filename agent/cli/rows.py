@@ -28,8 +28,12 @@ def who(recording: Recording) -> str:
         return f"{contact} ({number})"
     if contact or number:
         return contact or number
-    presentation = recording.facts.get("presentation", {}).get("value")
-    return "private number" if presentation in ("2", 2, "restricted") else "unknown"
+    return "private number" if is_private(recording) else "unknown"
+
+
+def is_private(recording: Recording) -> bool:
+    """Whether the other party withheld its number."""
+    return recording.facts.get("presentation", {}).get("value") in ("2", 2, "restricted")
 
 
 def length(recording: Recording) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -34,6 +35,7 @@ from agent.sync.events import Report, SyncEvent
 from agent.sync.watch import Watch, WatchEvent
 from agent.text import shown
 
+_OTHERS_PATIENCE = 60.0  # seconds that `disable` gives a running `watch`
 _PATIENCE = 15.0  # seconds that `sync` waits for files that are still being written
 
 
@@ -71,18 +73,38 @@ def _sync_phone(app: App, archive: Archive, phone: Phone, tell: _Tell) -> Report
     """One phone, all of its sources, until nothing is left unfinished or patience is over."""
     sources = sources_of(app, phone)
     engine = SyncEngine(archive, phone, sources, tell)
-    stop = threading.Event()
-    report = engine.run_once(stop)
-    waited = 0.0
-    while report.again_in_s is not None and report.link_lost is None and waited < _PATIENCE:
-        pause = min(report.again_in_s, _PATIENCE - waited)
-        waited += pause
-        stop.wait(pause)
-        more = engine.run_once(stop)
-        report.waiting, report.failed, report.again_in_s = [], [], None
-        report.add(more)
+    report = settle(engine, _PATIENCE)
     if report.link_lost is None:
         sync_calls(archive, phone)
+    return report
+
+
+def settle(engine: SyncEngine, patience: float) -> Report:
+    """Run until nothing is unfinished that can be finished within ``patience`` seconds.
+
+    What failed is not tried again here, and stays in the report.
+    """
+    never = threading.Event()
+    report = engine.run_once(never)
+    end = time.monotonic() + patience
+    while (
+        report.link_lost is None
+        and report.again_in_s is not None
+        and time.monotonic() + report.again_in_s < end
+    ):
+        never.wait(report.again_in_s)
+        failed = {failure.path: failure for failure in report.failed}
+        report.waiting, report.failed, report.again_in_s = [], [], None
+        report.add(engine.run_once(never, retry_failed=False))
+        again = {failure.path for failure in report.failed}
+        report.failed += [
+            failure
+            for path, failure in failed.items()
+            if path not in again and path in report.waiting
+        ]
+    report.waiting = [
+        path for path in report.waiting if path not in {failure.path for failure in report.failed}
+    ]
     return report
 
 
@@ -106,25 +128,21 @@ def drain(app: App, phone: Phone) -> int:
     if not recorder.is_installed(phone):
         return 0
     app.note("Pulling what is left")
-    patience = threading.Event()
-    for _ in range(150):
-        try:
-            with app.archive(write=True) as archive:
-                engine = SyncEngine(archive, phone, [recorder.SOURCE], lambda _: None)
-                report = engine.run_once(patience)
-                if report.again_in_s is None or report.link_lost is not None:
-                    sync_calls(archive, phone)
-                    return len(report.failed) + len(report.waiting)
-                pause = report.again_in_s
-        except BusyError:
-            with app.archive() as archive:
-                left = _unfiled(archive, phone)
-            if not left:
-                return 0
-            pause = 0.2
-        patience.wait(pause)
-    with app.archive() as archive:
-        return _unfiled(archive, phone)
+    try:
+        with app.archive(write=True) as archive:
+            engine = SyncEngine(archive, phone, [recorder.SOURCE], lambda _: None)
+            report = settle(engine, _PATIENCE)
+            sync_calls(archive, phone)
+            return len(report.failed) + len(report.waiting)
+    except BusyError:
+        app.note("Another Offhook is at it")
+    never, end = threading.Event(), time.monotonic() + _OTHERS_PATIENCE
+    while True:
+        with app.archive() as archive:
+            left = _unfiled(archive, phone)
+        if not left or time.monotonic() > end:
+            return left
+        never.wait(0.2)
 
 
 def _unfiled(archive: Archive, phone: Phone) -> int:

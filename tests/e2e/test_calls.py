@@ -36,7 +36,7 @@ def recording_now(phone: LabPhone) -> None:
 
 
 def check(offhook: Offhook, row: dict[str, Any], call: PlayedCall, speech: Path) -> None:
-    found = compare(offhook.file(row), speech)
+    found = compare(offhook.file(row), speech, call.talk)
     assert min(found.correlation) >= 0.9, found
     assert abs(found.seconds - call.talk) <= 0.5, (found, call.talk)
     assert row["verified"]
@@ -120,7 +120,7 @@ def test_a_recorder_killed_in_a_call_keeps_what_there_was_and_goes_on(
     rows = on.offhook.rows()
     assert len(rows) == 2
     assert "cut" in rows[0]["flags"]
-    heard = [compare(on.offhook.file(row), speech) for row in rows]
+    heard = [compare(on.offhook.file(row), speech, played.talk) for row in rows]
     assert min(heard[0].correlation + heard[1].correlation) >= 0.9, heard
     assert heard[0].lag_s < heard[1].lag_s
     lost = played.talk - sum(part.seconds for part in heard)
@@ -137,11 +137,11 @@ def test_a_recorder_killed_altogether_leaves_nothing_that_disable_can_not_mend(
     recording_now(sm8250)
     sm8250.root(f"cd {H}/run; kill -KILL $(cat supervisor.pid daemon.pid capture.pid logcat.pid)")
     assert sm8250.diff(on.before, sm8250.snapshot())  # controls are left set: there is work to do
-    call.wait()
+    played = call.wait()
     assert on.offhook.good("--json", "status").json["running"] is False
     on.disable()
     (row,) = on.offhook.rows()
-    found = compare(on.offhook.file(row), speech)
+    found = compare(on.offhook.file(row), speech, played.talk)
     assert min(found.correlation) >= 0.9, found
 
 
