@@ -16,7 +16,7 @@ demo: deps-demo venv helper ## Start a lab phone, record three calls, find them:
 	@$(RUN) -m tests.demo
 
 test: deps-test venv helper lint ## Install what is needed, check everything
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n 2 --dist loadfile
 
 phone: deps-demo venv helper ## Have a lab phone running, to play with
 	@$(RUN) -m tests.lab start $(ARGS)
@@ -28,7 +28,8 @@ lint: deps-test venv ## Check style, types and shell scripts
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m mypy --no-error-summary
-	@shellcheck device_scripts/*.sh scripts/* .ci/run
+	@shellcheck device_scripts/*.sh scripts/deps .ci/run
+	@cd tests/lab/android && shellcheck -x $$(grep -lE '^#!/system/bin/sh' -r lab bin)
 	@$(RUN) scripts/help-texts --check
 
 format: venv ## Format the Python code, and write the help texts into the docs

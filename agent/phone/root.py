@@ -16,7 +16,7 @@ from contextlib import suppress
 from agent.adb import shell
 from agent.adb.link import Link
 from agent.adb.shell import Completed, Process
-from agent.errors import LinkTimeout, PhoneError, RemoteError, RootError
+from agent.errors import LinkError, LinkTimeout, PhoneError, RemoteError, RootError
 
 _END_TIMEOUT = 2.0
 _ASK_TIMEOUT = 10.0  # Magisk's own prompt waits this long for a tap
@@ -106,7 +106,12 @@ class Root:
             opening = _mark().encode() + b"\n" if fresh else None
             if opening is not None:
                 line = f"echo {opening.decode().strip()}; {line}"
-            session.send(line.encode("utf-8", "surrogateescape"), max(left(), 1.0))
+            try:
+                session.send(line.encode("utf-8", "surrogateescape"), max(left(), 1.0))
+            except LinkError:
+                if not self._link.alive:
+                    raise
+                # A su that denies has gone before it was asked; what it says is still to come.
             code = yield from _answer(session, opening, token, errors, left, self._refusal)
         except GeneratorExit:
             session.close()
