@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,12 +85,14 @@ def enable(phone: Phone, home: Path, consent: Consent, tell: Tell) -> Plan:
                 if status.running
                 else status.problem,
             )
-    except OffhookError:
+    except BaseException:  # Ctrl-C too
         if before is None:
-            tell("Taking back what was done")
-            recorder.stop_recorder(phone)
-            recorder.remove_recorder(phone)
-            end_journal(home, phone.serial)
+            # The error that came first is the one to be told; the journal stays if this fails.
+            with suppress(OffhookError):
+                tell("Taking back what was done")
+                recorder.stop_recorder(phone)
+                recorder.remove_recorder(phone)
+                end_journal(home, phone.serial)
         raise
     return plan
 

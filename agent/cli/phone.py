@@ -117,7 +117,7 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
     routes.add_column("why", overflow="fold")
     marks = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]try it[/]"}
     for verdict in found.routes:
-        why = shown(verdict.reason) + (f" {verdict.instead}" if verdict.instead else "")
+        why = shown(verdict.reason) + (f". {verdict.instead}" if verdict.instead else "")
         routes.add_row(verdict.route, marks[verdict.possible], why.replace("[", r"\["))
     app.console.print(routes)
     for warning in found.warnings:

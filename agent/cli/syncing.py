@@ -162,6 +162,7 @@ def watch(app: App, phone: str | None) -> None:
     addresses = _addresses(app, phone)
     names = {address: name for name, address in app.addresses().items()}
     stop = threading.Event()
+    broken: list[BaseException] = []
     with app.archive(write=True, purpose="watch") as archive, _stopped_by_signals(stop):
         lines = _Lines(app)
 
@@ -173,7 +174,11 @@ def watch(app: App, phone: str | None) -> None:
                     yield found
 
             name = names.get(address, address)
-            Watch(name, opened, archive, list(app.config.sources), lines.tell, stop).run()
+            try:
+                Watch(name, opened, archive, list(app.config.sources), lines.tell, stop).run()
+            except BaseException as error:  # noqa: BLE001 - told by the main thread
+                broken.append(error)
+                stop.set()
 
         threads = [
             threading.Thread(target=watch_one, args=(a,), name=f"watch {a}") for a in addresses
@@ -182,6 +187,8 @@ def watch(app: App, phone: str | None) -> None:
             thread.start()
         for thread in threads:
             thread.join()
+    if broken:
+        raise broken[0]
 
 
 def _addresses(app: App, phone: str | None) -> list[str]:
@@ -328,7 +335,7 @@ class _Lines:
             return (f"that was {who(event.recording)}" if self._names else ""), ""
         words = {
             "connected": (f"connected: {shown(event.text)}", ""),
-            "lost": (f"not reached: {shown(event.text)}", "yellow"),
+            "lost": (shown(event.text), "yellow"),
             "restarted": ("the recorder had ended; it runs again", "yellow"),
             "off": ("capture is off; turn it on with `offhook enable`", "yellow"),
             "state": (_STATES.get(event.text, ""), "yellow" if event.text == "refused" else ""),

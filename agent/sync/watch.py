@@ -16,7 +16,7 @@ from agent.adb.shell import STDOUT, Process
 from agent.archive.archive import Archive
 from agent.archive.records import Recording
 from agent.capture import recorder
-from agent.errors import LinkError, LinkTimeout, OffhookError, PhoneError, RootError
+from agent.errors import LinkError, LinkTimeout, OffhookError, RootError
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import sync_calls
@@ -86,8 +86,9 @@ class Watch:
                     self._tell(WatchEvent("connected", self._name, phone.facts.name))
                     told = ""
                     self._stay(phone)
-            except PhoneError as error:
-                # The same trouble is told once, however often it is met.
+            except OffhookError as error:
+                # The phone's trouble, or the archive's (a full disk): told once, however often
+                # it is met, and tried again.
                 if error.message != told and not self._stop.is_set():
                     told = error.message
                     self._tell(WatchEvent("lost", self._name, error.message, error=error))

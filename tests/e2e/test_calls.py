@@ -158,6 +158,48 @@ def test_a_watch_starts_a_recorder_that_was_killed(sm8250: LabPhone, enable: Ena
     on.disable()
 
 
+def test_an_agent_killed_in_a_call_is_made_good_by_the_next_one(
+    sm8250: LabPhone, enable: Enable
+) -> None:
+    on = enable(sm8250)
+    speech = speak(sm8250, 10, seed=10)
+    with on.offhook.watching() as watching:
+        watching.wait("state", text="idle")
+        call = sm8250.start_call(active=5.0)
+        recording_now(sm8250)
+        watching.process.kill()
+    played = call.wait()
+    with on.offhook.watching() as watching:
+        watching.wait("filed")
+    (row,) = on.offhook.rows()
+    check(on.offhook, row, played, speech)
+    on.disable()
+
+
+def test_a_call_on_hold_is_one_recording(sm8250: LabPhone, enable: Enable) -> None:
+    on = enable(sm8250)
+    speak(sm8250, 10, seed=11)
+    call = sm8250.call(active=1.5, hold=1.5, resume=1.5)
+    wait_until(lambda: ".wav" in sm8250.root(f"ls {H}/spool"))
+    on.offhook.good("sync")
+    (row,) = on.offhook.rows()
+    assert abs(row["duration_s"] - call.talk) <= 0.5
+    assert row["number"] == call.call.number
+    on.disable()
+
+
+def test_a_missed_call_leaves_no_recording_and_no_control_set(
+    sm8250: LabPhone, enable: Enable
+) -> None:
+    on = enable(sm8250)
+    before = sm8250.snapshot()["mixer"]
+    sm8250.call(outcome="missed", ring=2.0)
+    wait_until(lambda: "state=idle" in sm8250.root(f"cat {H}/run/state"))
+    assert sm8250.snapshot()["mixer"] == before
+    assert sm8250.root(f"ls {H}/spool") == ""
+    on.disable()
+
+
 def test_disable_in_a_call_keeps_what_was_recorded(sm8250: LabPhone, enable: Enable) -> None:
     on = enable(sm8250)
     speech = speak(sm8250, 20, seed=8)
