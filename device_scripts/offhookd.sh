@@ -10,7 +10,6 @@
 #   offhookd.sh run        the loop itself
 #
 # Truth is `dumpsys telephony.registry`; Telecom's log lines only make it look sooner.
-# The shell is mksh and the tools are toybox's, as on Android 9 and later.
 
 set -u
 umask 077
@@ -21,131 +20,10 @@ PCM=$H/offhook-pcm
 NL='
 '
 
-# Each new process costs more than all that a shell does by itself, and the beginning and the end
-# of a call are no time for it: hence the builtins, and files read with $(<file).
-
-now_ms() { # -> NOW, milliseconds since 1970
-  if [ -n "${EPOCHREALTIME:-}" ]; then
-    NOW=${EPOCHREALTIME#*[.,]}
-    NOW=${EPOCHREALTIME%[.,]*}${NOW%"${NOW#???}"}
-  else
-    NOW=$(date +%s)000
-  fi
-}
-
-say() { # the log has times and states, never numbers or names
-  now_ms
-  echo "$NOW $*" >>"$RUN/log"
-}
-
-trim_log() {
-  if [ "$(stat -c %s "$RUN/log" 2>/dev/null || echo 0)" -gt 262144 ]; then
-    tail -c 65536 "$RUN/log" >"$RUN/log.new" && mv "$RUN/log.new" "$RUN/log"
-  fi
-}
-
-put() { # put FILE TEXT: the file has the text, whole or not at all
-  print -r -- "$2" >"$1.new"
-  move "$1.new" "$1"
-}
-
-move() { # mksh has it built in; another shell may not
-  rename "$1" "$2" 2>/dev/null || mv "$1" "$2"
-}
-
-is_ours() { # is_ours PID WORD: the process lives and its command line has the word
-  [ -n "$1" ] && [ -r "/proc/$1/cmdline" ] && grep -q -- "$2" "/proc/$1/cmdline" 2>/dev/null
-}
-
-pid_in() { # pid_in FILE -> PID, or nothing
-  PID=
-  [ -r "$1" ] && read -r PID <"$1"
-  PID=${PID%%[!0-9]*}
-}
-
-wait_gone() { # wait_gone PID WORD TENTHS: until the process has ended
-  tries=$3
-  while is_ours "$1" "$2"; do
-    [ "$tries" -gt 0 ] || return 1
-    tries=$((tries - 1))
-    sleep 0.1
-  done
-}
-
-# --- what the phone shows while capture is on -------------------------------------------------
-
-as_shell() { # notifications of root's are refused; the shell's are shown
-  su 2000 -c "$1"
-}
-
-notice_up() {
-  cmd notification list 2>/dev/null | grep -q '|com.android.shell|[0-9]*|offhook|' ||
-    as_shell 'cmd notification list' 2>/dev/null | grep -q '|com.android.shell|[0-9]*|offhook|'
-}
-
-show_notice() { # 0 when the phone shows that capture is on
-  notice_up && return 0
-  as_shell "cmd notification post -t 'Call recording is on' offhook \
-'Offhook records the calls on this phone. To stop it: offhook disable'" >/dev/null 2>&1
-  notice_up
-}
-
-# --- the state of calls -----------------------------------------------------------------------
-
-read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE and BACK the calls', or nothing
-  STATE=0 FORE='' BACK='' SIM=0 NUMBER='' NUMBERS='' block=-1 seen=-1
-  lines=$(dumpsys telephony.registry 2>/dev/null |
-    grep -E '^ *(Phone Id=|mCallState=|m(Fore|Back)groundCallState=|mCallIncomingNumber=)|Foreground call state: ')
-  [ -n "$lines" ] || return 1
-  old=$IFS
-  IFS=$NL
-  set -f
-  for line in $lines; do
-    case $line in
-      *'Phone Id='*) block=${line##*=} ;;
-      *mCallState=[0-2]*)
-        seen=${line##*mCallState=}
-        if [ "${seen%%[!0-9]*}" -gt "$STATE" ]; then
-          STATE=${seen%%[!0-9]*} SIM=${block%%[!0-9]*} FORE='' BACK='' NUMBER=''
-        fi
-        # What follows in this block belongs to the call only if its state is the one we took.
-        ;;
-      *mForegroundCallState=*)
-        if [ "$seen" = "$STATE" ] && [ -z "$FORE" ]; then FORE=${line##*mForegroundCallState=}; fi ;;
-      *mBackgroundCallState=*)
-        if [ "$seen" = "$STATE" ] && [ -z "$BACK" ]; then BACK=${line##*mBackgroundCallState=}; fi ;;
-      *'Foreground call state: '*)
-        if [ "$seen" = "$STATE" ] && [ -z "$FORE" ]; then
-          FORE=${line##*Foreground call state: }
-          FORE=${FORE%%,*}
-          BACK=${line##*Background call state: }
-        fi ;;
-      *mCallIncomingNumber=*)
-        NUMBERS="$NUMBERS ${line#*mCallIncomingNumber=} "
-        if [ "$seen" = "$STATE" ] && [ -z "$NUMBER" ]; then NUMBER=${line#*mCallIncomingNumber=}; fi ;;
-    esac
-  done
-  set +f
-  IFS=$old
-  FORE=${FORE%%[!0-9]*} BACK=${BACK%%[!0-9]*}
-  SIM=${SIM:-0}
-}
-
-clean_number() { # -> CLEAN, only what can be in a number: the sidecar is JSON
-  CLEAN=$1
-  case $CLEAN in
-    *[!0-9+*#]*) CLEAN=$(print -r -- "$CLEAN" | tr -cd '0-9+*#') ;;
-  esac
-  [ ${#CLEAN} -le 40 ] || CLEAN=
-}
-
-talking() { # somebody can be heard: a call is active or held, not only dialled or ringing
-  case $FORE$BACK in
-    '') [ "$STATE" = 2 ] ;; # an older phone does not say; off-hook has to do
-    *[12]*) [ "$STATE" != 0 ] ;;
-    *) false ;;
-  esac
-}
+# shellcheck source=common.sh
+. "$H/common.sh"
+# shellcheck source=calls.sh
+. "$H/calls.sh"
 
 write_state() { # write_state idle|ringing|offhook|recording|refused
   now_ms

@@ -58,7 +58,10 @@ def install_recorder(phone: Phone, plan: Plan, consent: Consent) -> None:
         [HOME, SPOOL, f"{HOME}/run"],
         [
             PrivateFile(f"{HOME}/offhook-pcm", helper, 0o700),
-            PrivateFile(f"{HOME}/offhookd.sh", scripts.script("offhookd.sh"), 0o700),
+            *(
+                PrivateFile(f"{HOME}/{name}", scripts.script(name), 0o700)
+                for name in ("common.sh", "calls.sh", "offhookd.sh")
+            ),
             PrivateFile(f"{HOME}/controls", controls.encode(), 0o600),
             PrivateFile(f"{HOME}/config", config.encode(), 0o600),
         ],
