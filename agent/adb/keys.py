@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -33,15 +35,12 @@ def load_signer(path: Path | None = None) -> Signer:
     path = path or default_key()
     try:
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            old = os.umask(0o077)
-            try:
-                keygen(str(path))
-            finally:
-                os.umask(old)
+            _make_key(path)
         public = path.with_name(path.name + ".pub")
         if not public.exists():
-            write_public_keyfile(str(path), str(public))
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                write_public_keyfile(str(path), str(Path(folder) / public.name))
+                (Path(folder) / public.name).replace(public)
         signer: Signer = PythonRSASigner.FromRSAKeyPath(str(path))
     except (OSError, ValueError) as error:
         raise ConfigError(
@@ -49,3 +48,15 @@ def load_signer(path: Path | None = None) -> Signer:
             hint="Move it away; a new one is made, and the phone asks once more whether to trust it.",
         ) from error
     return signer
+
+
+def _make_key(path: Path) -> None:
+    """Make a key pair beside its place and link it there: several may do so at once, and the
+    first one's key is everybody's."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # 0700, so the key is private
+        new = Path(folder) / path.name
+        keygen(str(new))
+        new.chmod(0o600)
+        with contextlib.suppress(FileExistsError):
+            os.link(new, path)

@@ -212,6 +212,22 @@ def test_keys_are_made_private_and_a_broken_one_is_named(tmp_path: Path) -> None
         load_signer(path)
 
 
+def test_many_who_make_a_key_at_once_get_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "adbkey"
+    keys: list[str | bytes] = []
+    threads = [
+        threading.Thread(target=lambda: keys.append(load_signer(path).GetPublicKey()))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 6
+    assert len(set(keys)) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["adbkey", "adbkey.pub"]
+
+
 def test_every_link_error_is_a_phone_error() -> None:
     assert issubclass(LinkTimeout, LinkError)
     assert issubclass(LinkError, PhoneError)

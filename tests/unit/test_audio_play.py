@@ -127,6 +127,7 @@ def test_ctrl_c_stops_it(tape: Path) -> None:
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from agent.audio.play import play\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "def stop(at):\n"
         "    if at > 0.2: os.kill(os.getpid(), signal.SIGINT)\n"
         "try:\n"
