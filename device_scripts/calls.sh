@@ -44,7 +44,8 @@ read_state() { # -> STATE 0 idle, 1 ringing, 2 off-hook; FORE and BACK the calls
 clean_number() { # -> CLEAN, only what can be in a number: the sidecar is JSON
   CLEAN=$1
   case $CLEAN in
-    *[!0-9+*#]*) CLEAN=$(print -r -- "$CLEAN" | tr -cd '0-9+*#') ;;
+    *[!0-9+*#' ().-']*) CLEAN= ;; # an address of another kind: half of it would be a wrong number
+    *[' ().-']*) CLEAN=$(print -r -- "$CLEAN" | tr -d ' ().-') ;;
   esac
   [ ${#CLEAN} -le 40 ] || CLEAN=
 }

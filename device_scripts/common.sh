@@ -26,8 +26,7 @@ trim_log() {
 }
 
 put() { # put FILE TEXT: the file has the text, whole or not at all
-  print -r -- "$2" >"$1.new"
-  move "$1.new" "$1"
+  print -r -- "$2" >"$1.new" && move "$1.new" "$1"
 }
 
 move() { # mksh has it built in; another shell may not
@@ -56,7 +55,11 @@ wait_gone() { # wait_gone PID WORD TENTHS: until the process has ended
 # --- what the phone shows while capture is on -------------------------------------------------
 
 as_shell() { # notifications of root's are refused; the shell's are shown
-  su 2000 -c "$1"
+  case $(id -u) in
+    2000) sh -c "$1" ;;
+    # Magisk and KernelSU take -c, AOSP's own su a command.
+    *) su 2000 -c "$1" 2>/dev/null || su 2000 sh -c "$1" ;;
+  esac
 }
 
 notice_up() {

@@ -2,9 +2,9 @@
 # shellcheck shell=ksh disable=SC3028
 # Offhook's recorder on the phone. Runs as root; records each call into a spool folder.
 #
-#   offhookd.sh start      begin, detached from whoever asked
-#   offhookd.sh stop       end; a call that is being recorded is finished and kept
-#   offhookd.sh recover    put right what a killed recorder left: controls, a cut recording
+#   offhookd.sh on         capture is on: begin, detached from whoever asked
+#   offhookd.sh start      begin again, if capture is on
+#   offhookd.sh stop       capture is off: end; a call that is being recorded is kept
 #   offhookd.sh status     key=value lines
 #   offhookd.sh supervise  run, again and again until told to stop (what start starts)
 #   offhookd.sh run        the loop itself
@@ -25,7 +25,7 @@ NL='
 # shellcheck source=calls.sh
 . "$H/calls.sh"
 
-write_state() { # write_state idle|ringing|offhook|recording|refused
+write_state() { # write_state idle|ringing|offhook|recording|refused|failed
   now_ms
   put "$RUN/state" "state=$1${NL}at=$NOW${NL}pid=$$"
 }
@@ -35,8 +35,11 @@ write_state() { # write_state idle|ringing|offhook|recording|refused
 may_record() { # asked while the phone still rings or dials: none of it delays the recording
   # shellcheck disable=SC2046 # the fields of df's last line
   set -- $(df -k "$H" | tail -n 1)
-  if [ "${4:-0}" -lt "$MIN_FREE_KB" ]; then
+  room=$((${4:-0} - MIN_FREE_KB)) # KiB; times 1000 is bytes enough
+  if [ "$room" -le 0 ]; then
     say "refused: ${4:-0} KiB free, $MIN_FREE_KB are wanted"
+  elif [ -f "$RUN/call.wav" ]; then
+    say 'refused: an earlier recording could not be moved to the spool'
   elif ! show_notice; then
     say 'refused: the phone does not show the notification'
   else
@@ -51,10 +54,11 @@ arm_capture() { # the helper with its journal written and its controls set, wait
   while IFS= read -r control; do
     [ -n "$control" ] && set -- "$@" --hold "$control"
   done <"$H/controls"
-  rm -f "$RUN/call.wav" "$RUN/result" "$RUN/go"
+  rm -f "$RUN/result" "$RUN/go"
   mkfifo "$RUN/go"
   exec 4<>"$RUN/go"
-  "$@" --journal "$RUN/undo" --die-with-parent --go -o "$RUN/call.wav" \
+  "$@" --journal "$RUN/undo" --die-with-parent --go --max-bytes "${room}000" \
+    -o "$RUN/call.wav" \
     <&4 >"$RUN/result" 2>"$RUN/error" 9>&- &
   capture=$!
   put "$RUN/capture.pid" "$capture"
@@ -65,7 +69,7 @@ start_capture() {
   now_ms
   part=$((part + 1)) active_ms=$NOW recording=yes burst=0
   put "$RUN/call" "direction=$direction${NL}number=$number${NL}sim=$sim${NL}\
-ringing_ms=$ringing_ms${NL}offhook_ms=$offhook_ms${NL}active_ms=$active_ms${NL}part=$part"
+ringing_ms=$ringing_ms${NL}offhook_ms=$offhook_ms${NL}active_ms=$active_ms${NL}part=$part${NL}boot=$BOOT"
   write_state recording
   say "recording, part $part"
   name_recording
@@ -82,7 +86,7 @@ name_recording() { # -> stem, made while there is time
   done
 }
 
-stop_capture() { # also one that was armed and never told to begin
+stop_capture() { # stop_capture CUT: also one that was armed and never told to begin
   kill -TERM "$capture" 2>/dev/null
   wait "$capture"
   code=$?
@@ -90,7 +94,8 @@ stop_capture() { # also one that was armed and never told to begin
   now_ms
   if [ -n "$recording" ]; then
     [ "$code" = 0 ] || say "the helper ended with $code: $(<"$RUN/error") $(<"$RUN/result")"
-    file_recording false "$NOW" "$code"
+    if [ "$1" = true ]; then NOW=null; fi
+    file_recording "$1" "$NOW" "$code"
   else
     clear_call
   fi
@@ -99,7 +104,8 @@ stop_capture() { # also one that was armed and never told to begin
 clear_call() {
   recording=
   [ ! -f "$RUN/undo" ] || restore_controls
-  rm -f "$RUN/call" "$RUN/result" "$RUN/error" "$RUN/call.wav" "$RUN/capture.pid" "$RUN/go"
+  rm -f "$RUN/result" "$RUN/error" "$RUN/capture.pid" "$RUN/go"
+  [ -f "$RUN/call.wav" ] || rm -f "$RUN/call" # else it waits to be filed: see recover_file
 }
 
 file_recording() { # file_recording CUT CALL_ENDED_MS|null CODE: into the spool, sidecar first
@@ -112,6 +118,7 @@ file_recording() { # file_recording CUT CALL_ENDED_MS|null CODE: into the spool,
   [ "$size" = long ] || size=$(stat -c %s "$RUN/call.wav" 2>/dev/null || echo 0)
   if [ "${#size}" -le 2 ] && [ "$size" -le 44 ]; then
     say "nothing was recorded: $(<"$RUN/error") $(<"$RUN/result")"
+    rm -f "$RUN/call.wav"
     clear_call
     return
   fi
@@ -123,13 +130,18 @@ file_recording() { # file_recording CUT CALL_ENDED_MS|null CODE: into the spool,
     '{'*'}') ;;
     *) result=null ;;
   esac
-  put "$SPOOL/$stem.json" "{\"schema\":1,\"recorder\":\"offhook\",\"version\":\"$VERSION\",\
+  if put "$SPOOL/$stem.json" "{\"schema\":1,\"recorder\":\"offhook\",\"version\":\"$VERSION\",\
 \"route\":\"alsa\",\"direction\":\"$direction\",\"number\":$quoted,\"sim\":$sim,\
 \"ringing_ms\":${ringing_ms:-null},\"offhook_ms\":${offhook_ms:-null},\
 \"started_ms\":$active_ms,\"call_ended_ms\":$2,\"part\":$part,\"cut\":$1,\
-\"consent\":\"$CONSENT\",\"card\":$CARD,\"device\":$DEVICE,\"capture\":$result}"
-  move "$RUN/call.wav" "$SPOOL/$stem.wav"
-  say "recorded, cut=$1"
+\"consent\":\"$CONSENT\",\"card\":$CARD,\"device\":$DEVICE,\"legs\":\"$LEGS\",\
+\"capture\":$result}" && move "$RUN/call.wav" "$SPOOL/$stem.wav"; then
+    say "recorded, cut=$1"
+  else
+    rm -f "$SPOOL/$stem.json"
+    say 'nothing was recorded to the spool: the recording stays where it is'
+    write_state failed
+  fi
   clear_call
 }
 
@@ -151,32 +163,39 @@ recover() {
   is_ours "$PID" logcat && kill "$PID" 2>/dev/null
   rm -f "$RUN/logcat.pid"
   [ -f "$RUN/undo" ] && restore_controls
-  if [ -f "$RUN/call.wav" ]; then
-    direction=unknown number='' sim=0 ringing_ms='' offhook_ms='' active_ms='' part=1
-    if [ -f "$RUN/call" ]; then
-      while IFS='=' read -r key value; do
-        case $key=$value in
-          direction=in | direction=out) direction=$value ;;
-          number=*) clean_number "$value"; number=$CLEAN ;;
-          sim=[0-9]) sim=$value ;;
-          ringing_ms=*[!0-9]* | offhook_ms=*[!0-9]* | active_ms=*[!0-9]* | part=*[!0-9]*) ;;
-          ringing_ms=*) ringing_ms=$value ;;
-          offhook_ms=*) offhook_ms=$value ;;
-          active_ms=?*) active_ms=$value ;;
-          part=?*) part=$value ;;
-        esac
-      done <"$RUN/call"
-    fi
-    active_ms=${active_ms:-$(stat -c %Y "$RUN/call.wav")000}
-    say 'a cut recording was found'
-    name_recording
-    file_recording true null 1
-    # The call may go on: what comes next is its next part.
+  recover_file
+  clear_call
+}
+
+recover_file() { # a recording that nobody filed: of a killed recorder, or of a full disk
+  [ -f "$RUN/call.wav" ] || return
+  direction=unknown number='' sim=0 ringing_ms='' offhook_ms='' active_ms='' part=1 boot=''
+  if [ -f "$RUN/call" ]; then
+    while IFS='=' read -r key value; do
+      case $key=$value in
+        direction=in | direction=out) direction=$value ;;
+        number=*) clean_number "$value"; number=$CLEAN ;;
+        sim=[0-9]) sim=$value ;;
+        ringing_ms=*[!0-9]* | offhook_ms=*[!0-9]* | active_ms=*[!0-9]* | part=*[!0-9]*) ;;
+        ringing_ms=*) ringing_ms=$value ;;
+        offhook_ms=*) offhook_ms=$value ;;
+        active_ms=?*) active_ms=$value ;;
+        part=?*) part=$value ;;
+        boot=*) boot=$value ;;
+      esac
+    done <"$RUN/call"
+  fi
+  written=$(stat -c %Y "$RUN/call.wav")
+  active_ms=${active_ms:-${written}000}
+  say 'a cut recording was found'
+  name_recording
+  file_recording true null 1
+  # The call may still go on, if all this was a moment ago: what comes next is its next part.
+  if [ "$boot" = "$BOOT" ] && [ $(($(date +%s) - written)) -lt 30 ]; then
     resumed=$offhook_ms
     cut_part=$part
     cut_direction=$direction cut_number=$number cut_sim=$sim cut_ringing=$ringing_ms
   fi
-  clear_call
 }
 
 # --- the loop ---------------------------------------------------------------------------------
@@ -191,7 +210,7 @@ start_events() { # Telecom's log, through a pipe that never ends: a dead logcat 
 
 finish() {
   trap '' TERM INT HUP
-  [ -n "$capture" ] && stop_capture
+  [ -n "$capture" ] && stop_capture true
   [ -n "$logcat" ] && kill "$logcat" 2>/dev/null
   rm -f "$RUN/logcat.pid" "$RUN/events" "$RUN/state" "$RUN/daemon.pid"
   say 'ended'
@@ -205,7 +224,8 @@ run() {
   resumed='' cut_part=0
   recover
   new_call
-  last=0 checked=0 burst=0 stale=
+  now_ms
+  last=0 checked=$NOW burst=0 stale=
   start_events
   show_notice || say 'the phone does not show the notification; nothing is recorded until it does'
   write_state idle
@@ -220,23 +240,43 @@ run() {
     else
       pause=0.25
     fi
+    lines=0
     while IFS= read -r -t "$pause" event <&3; do
       case $event in *setCallState*) burst=8; break ;; esac
+      # Whoever floods the log must not keep us from looking.
+      lines=$((lines + 1))
+      [ "$lines" -lt 20 ] || break
     done 2>/dev/null # a signal's interruption
+    now_ms
     if [ "$STATE" = 0 ]; then
-      now_ms
-      if [ $((NOW - checked)) -gt 30000 ]; then # 32 bits are enough for a difference
+      passed "$checked" 30000 && look_after
+    else
+      # Somebody may have wiped the notification away in the middle of a call.
+      passed "$checked" 5000 && {
         checked=$NOW
-        trim_log
         show_notice || say 'the phone does not show the notification'
-        is_ours "$logcat" logcat || { exec 3>&-; start_events; }
-      fi
+      }
     fi
   done
 }
 
+passed() { # passed SINCE MS: so long ago, or the clock was set back. NOW is set; 32 bits do for
+  ago=$((NOW - $1)) # a difference.
+  [ "$ago" -ge "$2" ] || [ "$ago" -lt 0 ]
+}
+
+look_after() {
+  checked=$NOW
+  trim_log
+  show_notice || say 'the phone does not show the notification'
+  is_ours "$logcat" logcat || { exec 3>&-; start_events; }
+  recover_file
+  new_call
+}
+
 new_call() {
-  direction='' number='' ringing_ms='' offhook_ms='' active_ms='' part=0 tries=0 allowed=''
+  direction='' number='' ringing_ms='' offhook_ms='' active_ms='' part=0 allowed=''
+  wait_ms=0 failed_at=0
 }
 
 step() {
@@ -246,14 +286,18 @@ step() {
     code=$?
     say "the helper ended by itself with $code: $(<"$RUN/error") $(<"$RUN/result")"
     capture=
-    tries=$((tries + 1))
     now_ms
-    if [ -n "$recording" ]; then file_recording true "$NOW" "$code"; else clear_call; fi
+    if [ -n "$recording" ]; then file_recording true null "$code"; else clear_call; fi
+    # It is tried again for as long as the call lasts: what keeps the PCM may let go of it.
+    now_ms
+    failed_at=$NOW wait_ms=$((wait_ms * 2 + 250)) allowed=''
+    [ "$wait_ms" -le 5000 ] || wait_ms=5000
+    [ "$STATE" = 0 ] || write_state failed
   fi
   # The next call may ring or be dialled before we saw the line idle.
   if [ -n "$capture" ]; then
     if [ "$STATE" = 0 ] || { [ -n "$recording" ] && ! talking; }; then
-      stop_capture
+      stop_capture false
       new_call
       last=0 burst=0
       [ "$STATE" != 0 ] || write_state idle
@@ -265,7 +309,7 @@ step() {
         write_state idle
         new_call
       fi
-      resumed='' stale=$NUMBERS
+      stale=$NUMBERS
       ;;
     1)
       # A second call that rings during the first one is not a new call to us.
@@ -294,22 +338,26 @@ step() {
       fi
       ;;
   esac
-  if [ "$STATE" != 0 ] && [ -z "$allowed" ]; then
-    if may_record; then allowed=yes; else allowed=no; fi
+  resumed=''
+  if [ "$STATE" != 0 ] && [ -z "$capture" ]; then
+    now_ms
+    if passed "$failed_at" "$wait_ms"; then
+      [ -n "$allowed" ] || { if may_record; then allowed=yes; else allowed=no; fi; }
+      [ "$allowed" = no ] || arm_capture
+    fi
   fi
-  if [ "$allowed" = yes ] && [ "$STATE" != 0 ]; then
-    [ -n "$capture" ] || [ "$tries" -ge 5 ] || arm_capture
-    [ -z "$capture" ] || [ -n "$recording" ] || ! talking || start_capture
-  fi
+  [ -z "$capture" ] || [ -n "$recording" ] || ! talking || start_capture
   last=$STATE
 }
 
 load_config() {
-  CARD=0 DEVICE=0 RATE=48000 CHANNELS=2 MIN_FREE_KB=204800 CONSENT='' VERSION=''
+  CARD=0 DEVICE=0 RATE=48000 CHANNELS=2 MIN_FREE_KB=204800 CONSENT='' VERSION='' LEGS=''
+  BOOT=$(</proc/sys/kernel/random/boot_id)
   while IFS='=' read -r key value; do
     case $key in
       CARD | DEVICE | RATE | CHANNELS | MIN_FREE_KB)
         case $value in *[!0-9]* | '') ;; *) eval "$key=\$value" ;; esac ;;
+      LEGS) LEGS=$(print -r -- "$value" | tr -cd 'a-z,') ;;
       CONSENT) CONSENT=$(print -r -- "$value" | tr -cd 'A-Za-z0-9 _,:.-') ;;
       VERSION) VERSION=$(print -r -- "$value" | tr -cd 'A-Za-z0-9.+-') ;;
     esac
@@ -325,9 +373,17 @@ take_lock() { # held by whoever lives of supervisor and loop: never two
   }
 }
 
+leave_cgroup() { # with KernelSU's su we are adbd's children, and would be killed with it
+  for procs in /acct/cgroup.procs /dev/cg2_bpf/cgroup.procs /sys/fs/cgroup/cgroup.procs; do
+    [ -w "$procs" ] && echo $$ >"$procs" 2>/dev/null && return
+  done
+}
+
 mkdir -p "$SPOOL" "$RUN"
 case ${1:-} in
-  start)
+  on | start)
+    [ "$1" = start ] || rm -f "$H/off"
+    [ ! -f "$H/off" ] || { echo 'capture is off' >&2; exit 6; }
     take_lock
     exec 9>&-
     rm -f "$RUN/stop"
@@ -341,6 +397,7 @@ case ${1:-} in
     ;;
   supervise)
     take_lock
+    leave_cgroup
     load_config
     trap '' HUP
     put "$RUN/supervisor.pid" "$$"
@@ -363,6 +420,7 @@ case ${1:-} in
     run
     ;;
   stop)
+    : >"$H/off" # nobody but `on` starts it again
     : >"$RUN/stop"
     pid_in "$RUN/daemon.pid"
     is_ours "$PID" offhookd && kill -TERM "$PID"
@@ -376,13 +434,8 @@ case ${1:-} in
     load_config
     recover
     rm -f "$RUN/daemon.pid" "$RUN/supervisor.pid" "$RUN/state" "$RUN/stop" "$RUN/events"
-    [ ! -f "$RUN/undo" ]
-    ;;
-  recover)
-    take_lock
-    load_config
-    recover
-    [ ! -f "$RUN/undo" ]
+    [ ! -f "$RUN/call.wav" ] || { echo 'a recording could not be moved to the spool' >&2; exit 7; }
+    [ ! -f "$RUN/undo" ] || { echo 'controls are not as they were' >&2; exit 8; }
     ;;
   status)
     pid_in "$RUN/daemon.pid"
@@ -390,6 +443,7 @@ case ${1:-} in
     pid_in "$RUN/supervisor.pid"
     if is_ours "$PID" offhookd; then echo "supervisor=$PID"; else echo 'supervisor='; fi
     [ -f "$RUN/state" ] && cat "$RUN/state"
+    if [ -f "$H/off" ]; then echo 'off=yes'; else echo 'off=no'; fi
     if notice_up; then echo 'notice=shown'; else echo 'notice=missing'; fi
     if [ -f "$RUN/undo" ]; then echo 'undo=pending'; else echo 'undo=none'; fi
     set -- "$SPOOL"/*.wav
@@ -397,7 +451,7 @@ case ${1:-} in
     echo "problem=$(grep -E 'refused|not restored|ended with|ended by itself|nothing was recorded' "$RUN/log" 2>/dev/null | tail -n 1 | tr -d '\n')"
     ;;
   *)
-    echo "usage: ${0##*/} start|stop|recover|status" >&2
+    echo "usage: ${0##*/} on|start|stop|status" >&2
     exit 2
     ;;
 esac

@@ -13,7 +13,7 @@ from agent.capture import alsa, recorder
 from agent.capture.consent import Consent
 from agent.capture.journal import Journal, end_journal, read_journal, write_journal
 from agent.capture.route import Plan, Verdict
-from agent.errors import CaptureError, OffhookError, RestoreError, RouteError
+from agent.errors import CaptureError, OffhookError, RemoteError, RestoreError, RouteError
 from agent.phone.helper import Card, Control, Helper, Pcm, borrowed_helper
 from agent.phone.phone import Phone
 
@@ -47,26 +47,27 @@ def enable(phone: Phone, home: Path, consent: Consent, tell: Tell) -> Plan:
     by this version's, and what was there before the first ``enable`` stays the thing to restore.
     """
     tell("Asking the phone what it can do")
+    before = read_journal(home, phone.serial)
+    was_installed = recorder.is_installed(phone)
     with borrowed_helper(phone) as helper:
-        sound = read_sound(helper)
-        before = read_journal(home, phone.serial)
-        if before is not None or recorder.is_installed(phone):
-            tell("Stopping the recorder that is there")
-            recorder.stop_recorder(phone)
-            sound = read_sound(helper)
-        verdict = probe(sound)
+        verdict = probe(read_sound(helper))
         if not verdict.possible or verdict.plan is None:
             raise RouteError(
                 f"no route for {phone.facts.name}: {verdict.reason}", hint=verdict.instead
             )
         plan = verdict.plan
+        if was_installed:
+            tell("Stopping the recorder that is there")
+            recorder.stop_recorder(phone)
         held = helper.get(plan.card, [name for name, _ in plan.controls])
+    # What was there before the first `enable` stays the thing to restore.
+    same = before is not None and before.card == plan.card
     journal = Journal(
         serial=phone.serial,
         enabled_at=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
         card=plan.card,
-        controls=before.controls if before is not None else held,
+        controls=held | before.controls if before is not None and same else held,
         plan=plan.as_dict(),
         consent=consent.as_dict(),
         changes=[recorder.HOME, "notification"],
@@ -75,26 +76,33 @@ def enable(phone: Phone, home: Path, consent: Consent, tell: Tell) -> Plan:
     try:
         tell("Installing the recorder")
         recorder.install_recorder(phone, plan, consent)
-        recorder.start_recorder(phone)
-        status = recorder.status(phone)
-        if not status.running or not status.notice:
-            raise CaptureError(
-                f"the recorder on {phone.facts.name} is not ready: "
-                + ("the phone does not show its notification" if status.running else "it ended"),
-                hint="On the phone, allow notifications of «Shell» (Settings, Apps, Shell)."
-                if status.running
-                else status.problem,
-            )
+        recorder.start_recorder(phone, turn_on=True)
+        _check_ready(phone)
     except BaseException:  # Ctrl-C too
-        if before is None:
-            # The error that came first is the one to be told; the journal stays if this fails.
-            with suppress(OffhookError):
-                tell("Taking back what was done")
-                recorder.stop_recorder(phone)
+        # The error that came first is the one to be told; the journal stays if this fails.
+        with suppress(OffhookError):
+            tell("Taking back what was done")
+            recorder.stop_recorder(phone)
+            # Somebody's recordings may lie in a recorder that was there before.
+            if not was_installed:
                 recorder.remove_recorder(phone)
                 end_journal(home, phone.serial)
         raise
     return plan
+
+
+def _check_ready(phone: Phone) -> None:
+    status = recorder.status(phone)
+    if not status.running:
+        raise CaptureError(
+            f"the recorder on {phone.facts.name} ended as soon as it had started",
+            hint=status.problem or "`offhook doctor` shows what the phone offers.",
+        )
+    if not status.notice:
+        raise CaptureError(
+            f"{phone.facts.name} does not show the notification, so nothing would be recorded",
+            hint="On the phone, allow notifications of «Shell» (Settings, Apps, Shell).",
+        )
 
 
 def stop(phone: Phone, tell: Tell) -> None:
@@ -104,9 +112,11 @@ def stop(phone: Phone, tell: Tell) -> None:
 
 
 def give_back(phone: Phone, home: Path, tell: Tell) -> list[str]:
-    """The second half: remove what was installed and compare the mixer with what it was.
+    """The second half: remove what was installed, and the mixer as it was before ``enable``.
 
-    Returns what was compared. RestoreError names the controls that differ.
+    Each control that differs is set to its value from before, and read back. Returns the names
+    of the controls that were compared: none where this computer did not enable the phone.
+    RestoreError names those that can't be set.
     """
     journal = read_journal(home, phone.serial)
     tell("Removing the recorder")
@@ -114,14 +124,17 @@ def give_back(phone: Phone, home: Path, tell: Tell) -> list[str]:
     compared: list[str] = []
     if journal is not None and journal.controls:
         tell("Comparing the mixer")
-        with borrowed_helper(phone) as helper:
-            now = helper.get(journal.card, list(journal.controls))
-        differ = [name for name, value in journal.controls.items() if now.get(name) != value]
-        if differ:
-            raise RestoreError(
-                f"not as before on {phone.facts.name}: {', '.join(differ)}",
-                hint="Something else may have changed them since; a reboot of the phone resets them.",
-            )
         compared = list(journal.controls)
+        with borrowed_helper(phone) as helper:
+            now = helper.get(journal.card, compared)
+            wrong = [name for name in compared if now.get(name) != journal.controls[name]]
+            try:
+                if wrong:
+                    helper.set(journal.card, {name: journal.controls[name] for name in wrong})
+            except RemoteError as error:
+                raise RestoreError(
+                    f"not as before on {phone.facts.name}: {', '.join(wrong)}: {error.message}",
+                    hint="A reboot of the phone resets its mixer; then run `offhook disable` again.",
+                ) from error
     end_journal(home, phone.serial)
     return compared

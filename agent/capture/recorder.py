@@ -27,11 +27,13 @@ _STOP_TIMEOUT = 60.0
 class RecorderStatus:
     """What the recorder says of itself; ``state`` is None when it does not run.
 
-    ``state`` is idle, ringing, offhook, recording or refused; ``since_ms`` the phone's clock
-    when it became so; ``undo`` says that controls wait to be put back.
+    ``state`` is idle, ringing, offhook, recording, refused or failed; ``since_ms`` the phone's
+    clock when it became so; ``off`` says that `disable` has begun; ``undo`` that controls wait
+    to be put back.
     """
 
     installed: bool
+    off: bool
     running: bool
     supervised: bool
     state: str | None
@@ -42,7 +44,7 @@ class RecorderStatus:
     problem: str | None
 
 
-_ABSENT = RecorderStatus(False, False, False, None, None, False, False, 0, None)
+_ABSENT = RecorderStatus(False, False, False, False, None, None, False, False, 0, None)
 
 
 def install_recorder(phone: Phone, plan: Plan, consent: Consent) -> None:
@@ -51,7 +53,7 @@ def install_recorder(phone: Phone, plan: Plan, consent: Consent) -> None:
     controls = "".join(f"{name}={value}\n" for name, value in plan.controls)
     config = (
         f"CARD={plan.card}\nDEVICE={plan.device}\nRATE={plan.rate}\nCHANNELS={plan.count}\n"
-        f"CONSENT={consent.token}\nVERSION={__version__}\n"
+        f"CONSENT={consent.token}\nVERSION={__version__}\nLEGS={','.join(plan.channels)}\n"
     )
     install(
         phone,
@@ -68,9 +70,12 @@ def install_recorder(phone: Phone, plan: Plan, consent: Consent) -> None:
     )
 
 
-def start_recorder(phone: Phone) -> None:
-    """Start it; CaptureError with its own words when it does not."""
-    done = phone.root.run(f"{_SCRIPT} start", timeout=30)
+def start_recorder(phone: Phone, *, turn_on: bool) -> None:
+    """Start it; CaptureError with its own words when it does not.
+
+    Without ``turn_on`` a recorder that `disable` has stopped stays off.
+    """
+    done = phone.root.run(f"{_SCRIPT} {'on' if turn_on else 'start'}", timeout=30)
     if done.code != 0 and b"already running" not in done.stderr:
         words = done.stderr.decode("utf-8", "replace").strip()
         raise CaptureError(
@@ -100,7 +105,8 @@ def stop_recorder(phone: Phone) -> None:
 
 
 def remove_recorder(phone: Phone) -> None:
-    """Take its files and its notification away; it must be stopped, and its spool pulled."""
+    """Take its files and its notification away; its spool must have been pulled."""
+    stop_recorder(phone)  # whoever started it meanwhile
     # The second is what a borrowed helper leaves when this computer dies while it is lent.
     phone.root.run(f"rm -rf {HOME} {PRIVATE}/.offhook-*").check(
         f"can't remove {HOME} from the phone"
@@ -126,6 +132,7 @@ def status(phone: Phone) -> RecorderStatus:
     running = bool(said.get("daemon"))
     return RecorderStatus(
         installed=True,
+        off=said.get("off") == "yes",
         running=running,
         supervised=bool(said.get("supervisor")),
         state=said.get("state") if running else None,
@@ -167,7 +174,15 @@ def _watched(source: Source) -> str:
 def _withdraw_notice(phone: Phone) -> None:
     """Take the notification back. Android has no command for that: what the shell posted goes
     when its package is stopped, which ends nothing that runs over ADB."""
-    listed = phone.run("cmd notification list 2>/dev/null").text.splitlines()
-    ours = [line for line in listed if "|com.android.shell|" in line and "|offhook|" in line]
-    if ours:
+    if _noticed(phone):
         phone.run("am force-stop com.android.shell")
+        if _noticed(phone):
+            raise RestoreError(
+                f"{phone.facts.name} still shows that capture is on, though it is off",
+                hint="Swipe the notification away.",
+            )
+
+
+def _noticed(phone: Phone) -> bool:
+    listed = phone.run("cmd notification list 2>/dev/null").text.splitlines()
+    return any("|com.android.shell|" in line and "|offhook|" in line for line in listed)

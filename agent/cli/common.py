@@ -26,6 +26,7 @@ class App:
 
     home: Path
     json: bool = False
+    phone: str | None = None
     console: Console = field(default_factory=lambda: Console(highlight=False, emoji=False))
     errors: Console = field(
         default_factory=lambda: Console(stderr=True, highlight=False, emoji=False)
@@ -65,6 +66,7 @@ class App:
 
     def address(self, phone: str | None) -> str:
         """The address of the phone meant; NoPhoneError or UsageError when that is not clear."""
+        phone = phone or self.phone
         known = self.addresses()
         if phone is not None:
             if phone in known:
@@ -89,8 +91,10 @@ class App:
             )
         return different[0]
 
-    def serial(self, phone: str) -> str:
+    def serial(self, phone: str | None) -> str | None:
         """The serial or alias by which the archive knows a phone; its address will do too."""
+        if phone is None:
+            return None
         with self.archive() as archive:
             return next((row.serial for row in archive.phones() if row.address == phone), phone)
 
@@ -99,9 +103,24 @@ class App:
         """A connection to the phone meant, which is remembered for the next time."""
         address = self.address(phone)
         with open_phone(address, on_prompt=self.prompt) as opened:
+            self.check(phone or self.phone, opened, address)
             with self.archive() as archive:
                 self.remember(opened, address, archive)
             yield opened
+
+    def check(self, asked: str | None, phone: Phone, address: str) -> None:
+        """Addresses are lent out anew: NoPhoneError when another phone answers than was asked
+        for by its serial, or by an alias of that serial's."""
+        if not (self.home / "offhook.db").exists():
+            return
+        with self.archive() as archive:
+            wanted = next((row.serial for row in archive.phones() if row.serial == asked), None)
+        if wanted is not None and wanted != phone.serial:
+            raise NoPhoneError(
+                f"at {address} answers {phone.facts.name}, serial {phone.serial}, "
+                f"not {shown(wanted)}",
+                hint="Give the phone's address: --phone HOST:PORT.",
+            )
 
     def remember(self, phone: Phone, address: str, archive: Archive) -> None:
         """Keep the phone's address and facts in the archive."""
@@ -130,7 +149,7 @@ def fail(error: OffhookError, app: App) -> int:
     else:
         app.errors.print(f"offhook: {shown(error.message)}", style="bold red", markup=False)
         if error.hint:
-            app.errors.print(error.hint, markup=False)
+            app.errors.print(shown(error.hint), markup=False)
     sys.stdout.flush()
     return error.exit_code
 

@@ -52,7 +52,7 @@ def list_(
         "contact": contact,
         "direction": cast("Direction | None", direction),
         "silent": silent,
-        "phone": None if phone is None else app.serial(phone),
+        "phone": app.serial(phone or app.phone),
     }
     with app.archive() as archive:
         found = archive.recordings(**filters, limit=limit)

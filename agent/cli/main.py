@@ -31,14 +31,17 @@ First steps:
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder of archive and configuration.  [env: OFFHOOK_HOME]",
 )
-@click.option("--phone", metavar="NAME", help="The phone meant: alias, serial or HOST:PORT.")
+@click.option(
+    "--phone",
+    metavar="NAME",
+    help="The phone meant: alias, serial or HOST:PORT.  [env: OFFHOOK_PHONE]",
+)
 @click.option("--json", is_flag=True, help="Print one JSON document instead of text.")
 @click.pass_context
 def cli(context: click.Context, home: Path | None, phone: str | None, json: bool) -> None:
     """Call recordings from a rooted Android test phone, verified and searchable here."""
-    context.obj = App(home=home_dir(home), json=json)
-    if phone is not None:
-        context.default_map = {name: {"phone": phone} for name in cli.commands}
+    phone = phone or os.environ.get("OFFHOOK_PHONE") or None
+    context.obj = App(home=home_dir(home), json=json, phone=phone)
 
 
 for _command in (*phone.COMMANDS, *syncing.COMMANDS, *library.COMMANDS):

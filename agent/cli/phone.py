@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from agent.capture import control, recorder
 from agent.capture.consent import BASES, Consent, consent
@@ -14,13 +15,11 @@ from agent.capture.doctor import Diagnosis, diagnose
 from agent.capture.journal import read_consent, read_journal, write_consent
 from agent.cli import syncing
 from agent.cli.common import App, pass_app
-from agent.errors import ConsentError, PhoneError, RestoreError
+from agent.errors import ConsentError, PhoneError, RestoreError, UsageError
 from agent.phone.phone import Phone, open_phone
 from agent.text import shown
 
-_PHONE = click.option(
-    "--phone", metavar="NAME", envvar="OFFHOOK_PHONE", help="Alias, serial or HOST:PORT."
-)
+_PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
 
 
 @click.command()
@@ -38,7 +37,7 @@ def devices(app: App) -> None:
                 facts = phone.facts
                 row |= {"answers": True, "serial": facts.serial, "name": facts.name}
                 row |= {"problem": None}
-        except PhoneError as error:
+        except (PhoneError, UsageError) as error:
             row |= {"problem": error.message, "hint": error.hint}
         rows.append(row)
     if app.json:
@@ -53,13 +52,9 @@ def devices(app: App) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         state = "answers" if row["answers"] else str(row["problem"])
-        table.add_row(
-            *(
-                shown(str(row.get(k) or "")).replace("[", r"\[")
-                for k in ("alias", "serial", "name", "address")
-            ),
-            f"[green]{state}[/]" if row["answers"] else f"[red]{shown(state)}[/]",
-        )
+        names = (shown(str(row.get(k) or "")) for k in ("alias", "serial", "name", "address"))
+        style = "green" if row["answers"] else "red"
+        table.add_row(*map(Text, names), Text(shown(state), style=style))
     app.console.print(table)
 
 
@@ -108,7 +103,7 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
         ("recorder", recorder_line),
     ):
         if value:
-            table.add_row(name, shown(value).replace("[", r"\["))
+            table.add_row(name, Text(shown(value)))
     app.console.print(table)
     app.console.print()
     routes = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -118,7 +113,7 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
     marks = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]try it[/]"}
     for verdict in found.routes:
         why = shown(verdict.reason) + (f". {verdict.instead}" if verdict.instead else "")
-        routes.add_row(verdict.route, marks[verdict.possible], why.replace("[", r"\["))
+        routes.add_row(verdict.route, marks[verdict.possible], Text(why))
     app.console.print(routes)
     for warning in found.warnings:
         app.console.print(f"! {shown(warning)}", style="yellow", markup=False)
@@ -165,8 +160,10 @@ def _consent(
     """The answer given now, or the one given before for this phone, or the one asked for."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     before = read_consent(app.home, phone.serial)
-    if basis is None and here is None and before is not None:
-        return before
+    if before is not None:
+        if basis is None and here is None and there is None:
+            return before
+        basis, here = basis or before.basis, here or before.here
     if basis is None or here is None:
         if app.json or not sys.stdin.isatty():
             raise ConsentError(
@@ -213,7 +210,10 @@ def disable(app: App, phone: str | None) -> None:
     if app.json:
         app.print_json({"enabled": False, "phone": name, "compared": compared})
         return
-    app.note(f"Capture is off. {name} is as it was: {len(compared)} mixer controls compared.")
+    if compared:
+        app.note(f"Capture is off. {name} is as it was: {len(compared)} mixer controls compared.")
+    else:
+        app.note(f"Capture is off on {name}. It was turned on elsewhere: nothing to compare with.")
 
 
 @click.command()
@@ -243,8 +243,9 @@ def status(app: App, phone: str | None) -> None:
         "offhook": "on, a call begins",
         "recording": "on, a call is being recorded",
         "refused": "on, but this call is NOT recorded",
+        "failed": "on, but recording this call FAILED; it is tried again",
     }[said.state]
-    app.note(f"Capture on {name}: {what}.")
+    app.note(f"Capture on {name}: {'off; run `offhook disable` to finish' if said.off else what}.")
     app.note(f"Recordings on the phone: {said.spooled}.")
     if not said.notice:
         app.note("The phone does not show the notification, so nothing is recorded.")

@@ -62,9 +62,11 @@ def level(recording: Recording) -> str:
 
 
 def side(recording: Recording, channel: int) -> str:
-    """What a channel is called: of two, the left one is the uplink."""
-    if recording.channels == 2 and 0 <= channel < 2:
-        return SIDES[channel]
+    """What a channel is called: as the recorder says, else of two the left one is the uplink."""
+    legs = str(recording.facts.get("legs", {}).get("value") or "")
+    names = tuple(legs.split(",")) if legs else SIDES
+    if len(names) == recording.channels and 0 <= channel < len(names):
+        return shown(names[channel])
     return f"channel {channel + 1}"
 
 

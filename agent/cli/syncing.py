@@ -24,6 +24,7 @@ from rich.progress import (
 from agent.archive.archive import Archive
 from agent.archive.records import Recording
 from agent.capture import recorder
+from agent.capture.journal import read_journal
 from agent.cli.common import App, pass_app
 from agent.cli.rows import as_json, length, level, who
 from agent.errors import BusyError, LinkError, NoPhoneError, PartialError, PhoneError, RootError
@@ -40,7 +41,7 @@ _PATIENCE = 15.0  # seconds that `sync` waits for files that are still being wri
 
 
 @click.command()
-@click.option("--phone", metavar="NAME", envvar="OFFHOOK_PHONE", help="Only this phone.")
+@click.option("--phone", metavar="NAME", help="Only this phone.")
 @pass_app
 def sync(app: App, phone: str | None) -> None:
     """Pull what is new, once."""
@@ -51,17 +52,18 @@ def sync(app: App, phone: str | None) -> None:
         for address in addresses:
             try:
                 with open_phone(address, on_prompt=app.prompt) as opened:
+                    app.check(phone or app.phone, opened, address)
                     app.remember(opened, address, archive)
-                    report = _sync_phone(app, archive, opened, tell)
+                    report = _sync_phone(app, archive, opened, tell, problems)
             except PhoneError as error:
                 problems.append(error)
             else:
                 total.add(report)
                 if report.link_lost is not None:
                     problems.append(LinkError(report.link_lost))
-    _print_report(app, total, problems)
-    if problems and len(problems) == len(addresses) and not total.filed:
+    if len(problems) == 1 and len(addresses) == 1 and not total.filed and not total.failed:
         raise problems[0]
+    _print_report(app, total, problems)
     if problems or total.failed:
         raise PartialError(
             f"{len(total.failed)} files and {len(problems)} phones failed",
@@ -69,9 +71,16 @@ def sync(app: App, phone: str | None) -> None:
         )
 
 
-def _sync_phone(app: App, archive: Archive, phone: Phone, tell: _Tell) -> Report:
+def _sync_phone(
+    app: App, archive: Archive, phone: Phone, tell: _Tell, problems: list[PhoneError]
+) -> Report:
     """One phone, all of its sources, until nothing is left unfinished or patience is over."""
-    sources = sources_of(app, phone)
+    try:
+        sources = sources_of(app, phone)
+    except RootError as error:
+        # What needs no root is pulled all the same.
+        sources = [source for source in app.config.sources if not source.root]
+        problems.append(error)
     engine = SyncEngine(archive, phone, sources, tell)
     report = settle(engine, _PATIENCE)
     if report.link_lost is None:
@@ -111,11 +120,12 @@ def settle(engine: SyncEngine, patience: float) -> Report:
 def sources_of(app: App, phone: Phone) -> list[Source]:
     """Our recorder's spool where there is one, and the user's own sources."""
     others = list(app.config.sources)
+    on = read_journal(app.home, phone.serial) is not None
     try:
         if recorder.is_installed(phone):
             return [recorder.SOURCE, *others]
     except RootError:
-        if not others or any(source.root for source in others):
+        if on or not others or any(source.root for source in others):
             raise
     return others
 
@@ -152,7 +162,7 @@ def _unfiled(archive: Archive, phone: Phone) -> int:
 
 
 @click.command()
-@click.option("--phone", metavar="NAME", envvar="OFFHOOK_PHONE", help="Only this phone.")
+@click.option("--phone", metavar="NAME", help="Only this phone.")
 @pass_app
 def watch(app: App, phone: str | None) -> None:
     """Stay, and pull what appears.
@@ -192,7 +202,7 @@ def watch(app: App, phone: str | None) -> None:
 
 
 def _addresses(app: App, phone: str | None) -> list[str]:
-    if phone is not None:
+    if phone is not None or app.phone is not None:
         return [app.address(phone)]
     known = sorted(set(app.addresses().values()))
     if not known:
@@ -338,7 +348,11 @@ class _Lines:
             "lost": (shown(event.text), "yellow"),
             "restarted": ("the recorder had ended; it runs again", "yellow"),
             "off": ("capture is off; turn it on with `offhook enable`", "yellow"),
-            "state": (_STATES.get(event.text, ""), "yellow" if event.text == "refused" else ""),
+            "no root": (shown(event.text), "bold red"),
+            "state": (
+                _STATES.get(event.text, ""),
+                "bold red" if event.text in ("refused", "failed") else "",
+            ),
         }
         return words.get(event.kind, ("", ""))
 
@@ -365,6 +379,7 @@ _STATES = {
     "offhook": "a call begins",
     "recording": "recording a call",
     "refused": "this call is NOT recorded: see `offhook status`",
+    "failed": "recording this call FAILED; it is tried again: see `offhook status`",
 }
 
 COMMANDS: tuple[click.Command, ...] = (sync, watch)

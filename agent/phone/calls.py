@@ -1,13 +1,14 @@
 """The phone's call log, by ``content query``: rows as Android has them, parsed defensively.
 
-``content`` escapes nothing, so only columns that can't hold a comma or a newline are asked for
-first, and the one free text comes last. Source: AOSP Content.java.
+``content`` escapes nothing, so the columns that can't hold a comma or a newline are asked for
+alone, and names, which can hold anything, in a query of their own. Source: AOSP Content.java.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from agent.adb import shell
 from agent.adb.link import Link
@@ -21,7 +22,6 @@ _COLUMNS = (
     "features",
     "subscription_id",
     "number",
-    "name",
 )
 _ROW = re.compile(r"^Row: \d+ (?=_id=\d+, date=)", re.MULTILINE)
 
@@ -52,17 +52,22 @@ class LoggedCall:
 
 def read_call_log(link: Link) -> list[LoggedCall]:
     """All rows that the phone keeps (Android: the newest 500), in its own order."""
-    columns = ":".join(_COLUMNS)
-    done = shell.run(
-        link,
-        f"content query --uri content://call_log/calls --projection {columns}",
-        timeout=60,
-    )
-    return parse_call_log(done.stdout.decode("utf-8", "replace"))
+    rows = parse_call_log(_query(link, _COLUMNS))
+    names = parse_names(_query(link, ("_id", "name")), [row.log_id for row in rows])
+    return [
+        replace(row, name=names.get(row.log_id), raw=f"{row.raw}, name={names.get(row.log_id)}")
+        for row in rows
+    ]
+
+
+def _query(link: Link, columns: Sequence[str]) -> str:
+    command = f"content query --uri content://call_log/calls --projection {':'.join(columns)}"
+    return shell.run(link, command, timeout=60).stdout.decode("utf-8", "replace")
 
 
 def parse_call_log(text: str) -> list[LoggedCall]:
-    """Rows out of what ``content query`` printed; a row that makes no sense is left out."""
+    """Rows, without names, out of what ``content query`` printed; one that makes no sense is
+    left out."""
     starts = [match.start() for match in _ROW.finditer(text)]
     rows = []
     for start, end in zip(starts, [*starts, len(text)][1:], strict=True):
@@ -70,6 +75,29 @@ def parse_call_log(text: str) -> list[LoggedCall]:
         if row is not None:
             rows.append(row)
     return rows
+
+
+def parse_names(text: str, ids: Sequence[int]) -> dict[int, str]:
+    """Names by row, out of a query for ``_id`` and ``name``; ``ids`` are the rows' in order.
+
+    A name may hold anything, also what looks like a row: only the head of the row that comes
+    next ends it, so that no call can be made up, and none lost.
+    """
+    names: dict[int, str] = {}
+    heads = [f"Row: {number} _id={log_id}, name=" for number, log_id in enumerate(ids)]
+    at = 0
+    for number, head in enumerate(heads):
+        begin = text.find(head, at)
+        if begin < 0:
+            break
+        begin += len(head)
+        after = text.find("\n" + heads[number + 1], begin) if number + 1 < len(heads) else -1
+        end = after if after >= 0 else len(text.removesuffix("\n"))
+        name = _text(text[begin:end])
+        if name is not None:
+            names[ids[number]] = name
+        at = end
+    return names
 
 
 def _parse_row(raw: str) -> LoggedCall | None:
@@ -80,20 +108,13 @@ def _parse_row(raw: str) -> LoggedCall | None:
         if not rest.startswith(f"{column}="):
             return None
         rest = rest.removeprefix(f"{column}=")
-        if following is None:
-            values[column] = rest
-            break
-        # A number can hold ", " only if someone dialled it; the next key's first place ends it.
-        value, found, after = rest.partition(f", {following}=")
-        if not found:
+        value, found, after = rest.partition(f", {following}=") if following else (rest, "", "")
+        if following and not found:
             return None
         values[column], rest = value, f"{following}={after}"
-    try:
-        date, duration = int(values["date"]), int(values["duration"])
-        row_id, kind = int(values["_id"]), int(values["type"])
-    except ValueError:
-        return None
-    if date < _EARLIEST_MS:
+    date, duration = _integer(values["date"]), _integer(values["duration"])
+    row_id, kind = _integer(values["_id"]), _integer(values["type"])
+    if date is None or duration is None or row_id is None or kind is None or date < _EARLIEST_MS:
         return None
     presentation = _integer(values["presentation"])
     hidden = presentation not in (1, None)
@@ -103,7 +124,6 @@ def _parse_row(raw: str) -> LoggedCall | None:
         duration_s=duration,
         type=kind,
         number="" if hidden else _text(values["number"]) or "",
-        name=_text(values["name"]),
         presentation=presentation,
         features=_integer(values["features"]),
         sim=_text(values["subscription_id"]),
@@ -116,4 +136,5 @@ def _text(value: str) -> str | None:
 
 
 def _integer(value: str) -> int | None:
-    return int(value) if value.lstrip("-").isdecimal() else None
+    """What SQLite can keep as an integer, else None."""
+    return int(value) if re.fullmatch(r"-?[0-9]{1,18}", value) else None

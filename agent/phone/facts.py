@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from agent.adb import shell
 from agent.adb.link import Link
 from agent.errors import RemoteError
+from agent.text import shown
 
 _PROPERTY = re.compile(r"^\[(?P<key>[^\]]+)\]: \[(?P<value>.*?)\]$", re.MULTILINE | re.DOTALL)
 
@@ -63,7 +64,8 @@ def read_facts(link: Link) -> Facts:
     """Ask the phone; RemoteError when it does not answer like an Android phone."""
     text = shell.run(link, _SCRIPT).text
     props_text, _, rest = text.partition("--uname\n")
-    props = parse_getprop(props_text)
+    # All of it is the phone's word, and is shown in many places: it is made tame here.
+    props = {key: shown(value) for key, value in parse_getprop(props_text).items()}
     kernel, _, rest = rest.partition("--selinux\n")
     selinux, _, space = rest.partition("--df\n")
     serial = props.get("ro.serialno") or props.get("ro.boot.serialno") or ""
@@ -77,14 +79,14 @@ def read_facts(link: Link) -> Facts:
         manufacturer=props.get("ro.product.manufacturer", ""),
         model=props.get("ro.product.model", ""),
         android=props.get("ro.build.version.release", ""),
-        sdk=int(props.get("ro.build.version.sdk", "0") or 0),
+        sdk=_leading_number(props.get("ro.build.version.sdk", "")),
         fingerprint=props.get("ro.build.fingerprint", ""),
         platform=props.get("ro.board.platform", ""),
         soc=props.get("ro.soc.model", ""),
         abis=props.get("ro.product.cpu.abilist") or props.get("ro.product.cpu.abi", ""),
         timezone=props.get("persist.sys.timezone", ""),
-        kernel=kernel.strip(),
-        selinux=selinux.strip() or "unknown",
+        kernel=shown(kernel.strip()),
+        selinux=shown(selinux.strip()) or "unknown",
         free_bytes=_free(space),
     )
 
@@ -116,6 +118,12 @@ def read_clock(link: Link) -> Clock:
     if best is None:
         raise RemoteError(f"the phone at {link.where} does not tell the time")
     return Clock(round(best[0] * 1000), max(1, round(best[1] * 1000)))
+
+
+def _leading_number(text: str) -> int:
+    """34 of ``34``, ``34.1`` or ``34-ext``; 0 of anything else."""
+    found = re.match(r"[0-9]{1,4}", text)
+    return int(found[0]) if found else 0
 
 
 def _free(line: str) -> int | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +101,10 @@ class Helper:
         return {
             str(item["name"]): ",".join(map(_value, item["values"])) for item in answer["controls"]
         }
+
+    def set(self, card: int, values: Mapping[str, str]) -> None:
+        """Set controls and read each back; RemoteError when one does not take its value."""
+        self.call("set", "-D", str(card), *(f"{name}={value}" for name, value in values.items()))
 
 
 def _value(value: object) -> str:

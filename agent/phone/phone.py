@@ -13,7 +13,7 @@ from agent.adb.connection import connect_tcp
 from agent.adb.keys import load_signer
 from agent.adb.link import Link
 from agent.adb.shell import Completed
-from agent.errors import FileGoneError, IntegrityError, RemoteError, UsageError
+from agent.errors import FileGoneError, RemoteError, UsageError
 from agent.phone.facts import Facts, read_facts
 from agent.phone.files import RemoteFile, Source
 from agent.phone.root import Root, find_root
@@ -90,10 +90,7 @@ class Phone:
         )
         digest = said.split(b" ", 1)[0].strip().lower().decode("ascii", "replace")
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-            raise IntegrityError(
-                f"the phone's sha256sum gave no hash of {shown(path)}",
-                hint="Its toybox may be broken; the file is tried again at the next sync.",
-            )
+            raise RemoteError(f"the phone's sha256sum gave no hash of {shown(path)}")
         return digest
 
     def _output(self, script: str, *, root: bool, timeout: float = 60.0) -> Iterator[bytes]:
@@ -141,7 +138,12 @@ def parse_address(text: str) -> tuple[str, int]:
     if not colon or (":" in host and not host.startswith("[")):
         host, port = text, str(DEFAULT_PORT)
     host = host.strip("[]")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    plain = port.isascii() and port.isdigit() and len(port) <= 5
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        plain = False
+    if not host or not plain or not 0 < int(port) < 65536:
         raise UsageError(
             f"{shown(text)!r} is not an address", hint="Write HOST:PORT, such as 192.0.2.7:5555."
         )

@@ -100,6 +100,7 @@ def _parse_offhook(raw: str, reader: _Reader) -> Sidecar:
     reader.state("presentation", reader.small("presentation"))
     reader.state("sim", reader.small("sim"))
     reader.state("consent", reader.text("consent"))
+    reader.state("legs", reader.text("legs"))
     reader.state("recorder", reader.text("recorder"))
     reader.state("recorder_version", reader.text("version"))
     for key in ("capture", "controls"):

@@ -24,6 +24,7 @@ from agent.sync.engine import SyncEngine
 from agent.sync.events import Report, SyncEvent
 
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
+OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
 JOIN_FOR = 20.0  # seconds in which a call's row may come after its recording
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _TICK = 0.5  # seconds after which a request to stop is noticed
@@ -34,10 +35,13 @@ Open = Callable[[], AbstractContextManager[Phone]]
 #: lost        the link broke, or can't be opened: ``text`` says how
 #: state       what the recorder does: ``text`` is idle, ringing, offhook, recording, refused
 #: restarted   the recorder had been killed, and runs again
-#: off         capture is not on: only other sources are watched
+#: off         capture is not on: what is left is pulled, and other sources are watched
+#: no root     the phone gives no root: only what needs none is watched; ``text`` says why
 #: scanned     a scan is through: ``report``
 #: joined      a recording got its call: ``recording``
-WatchKind = Literal["connected", "lost", "state", "restarted", "off", "scanned", "joined"]
+WatchKind = Literal[
+    "connected", "lost", "state", "restarted", "off", "no root", "scanned", "joined"
+]
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Watch:
         self._stop = stop
         self._join_until = 0.0
         self._state = ""
+        self._said = ""
+        self._mode_now = ""
 
     def run(self) -> None:
         """Watch, through every broken link, until told to stop."""
@@ -85,7 +91,8 @@ class Watch:
                 with self._open() as phone:
                     self._tell(WatchEvent("connected", self._name, phone.facts.name))
                     told = ""
-                    self._stay(phone)
+                    while not self._stop.is_set():
+                        self._stay(phone)
             except OffhookError as error:
                 # The phone's trouble, or the archive's (a full disk): told once, however often
                 # it is met, and tried again.
@@ -98,6 +105,7 @@ class Watch:
             pause = min(_LONGEST_PAUSE, pause * 2)
 
     def _stay(self, phone: Phone) -> None:
+        """Watch until told to stop, or until capture was turned on or off."""
         sources = self._sources(phone)
         engine = SyncEngine(self._archive, phone, sources, self._tell)
         with recorder.watch_command(phone, sources) as process:
@@ -107,12 +115,17 @@ class Watch:
                 now = time.monotonic()
                 if now >= due:
                     due = now + self._look(phone, engine)
+                    # A phone that gives no root is not asked again: it would prompt its owner.
+                    if self._mode_now != "no root" and self._mode(phone) != self._mode_now:
+                        return
                     continue
                 line = words.next(min(due - now, _TICK))
                 state = False
                 while line is not None:
                     folder, _, name = line.partition("\t")[2].partition("\t")
                     state |= (folder, name) == (f"{recorder.HOME}/run", "state")
+                    if "D" in line.partition("\t")[0] or "x" in line.partition("\t")[0]:
+                        return  # a folder is gone; another may stand in its place
                     if _is_news(folder, name):
                         due = 0.0
                     line = words.next(0)
@@ -123,22 +136,39 @@ class Watch:
 
     def _sources(self, phone: Phone) -> list[Source]:
         """What there is to watch; a recorder that should run, and doesn't, is started."""
-        try:
-            status = recorder.status(phone)
-        except RootError:
-            if not self._others or any(source.root for source in self._others):
-                raise
-            status = None
-        if status is None or not status.installed:
-            self._tell(WatchEvent("off", self._name))
-            return self._others
+        self._mode_now = self._mode(phone)
+        if self._mode_now == "no root":
+            return [source for source in self._others if not source.root]
+        if self._mode_now == "off":
+            self._say("off")
+            installed = recorder.is_installed(phone)
+            return [recorder.SOURCE, *self._others] if installed else self._others
+        status = recorder.status(phone)
         if not status.running:
-            recorder.start_recorder(phone)
+            recorder.start_recorder(phone, turn_on=False)
             self._tell(WatchEvent("restarted", self._name))
             status = recorder.status(phone)
+        self._said = ""
         self._state = status.state or "idle"
         self._tell(WatchEvent("state", self._name, self._state))
         return [recorder.SOURCE, *self._others]
+
+    def _mode(self, phone: Phone) -> str:
+        """``on``, ``off`` or ``no root``: what there is to watch depends on it."""
+        try:
+            asked = f"[ -f {recorder.HOME}/offhookd.sh ] && ! [ -f {recorder.HOME}/off ]"
+            return "on" if phone.root.run(asked).code == 0 else "off"
+        except RootError as error:
+            if not self._others or any(source.root for source in self._others):
+                raise
+            self._say("no root", error.message)
+            return "no root"
+
+    def _say(self, kind: WatchKind, text: str = "") -> None:
+        """Tell something that stays so for long, once."""
+        if self._said != kind:
+            self._said = kind
+            self._tell(WatchEvent(kind, self._name, text))
 
     def _tell_state(self, phone: Phone) -> None:
         said = phone.root.run(f"cat {recorder.HOME}/run/state 2>/dev/null").text
@@ -156,7 +186,8 @@ class Watch:
         now = time.monotonic()
         if report.filed:
             self._join_until = now + JOIN_FOR
-        again = SCAN_EVERY if report.again_in_s is None else min(report.again_in_s, SCAN_EVERY)
+        every = SCAN_EVERY if self._mode_now == "on" else OFF_EVERY
+        again = every if report.again_in_s is None else min(report.again_in_s, every)
         if now < self._join_until:
             for recording in sync_calls(self._archive, phone):
                 self._tell(WatchEvent("joined", self._name, recording=recording))

@@ -201,7 +201,7 @@ def test_watch_takes_a_new_file_by_the_phones_word(lab: LabPhone, offhook: Offho
     with offhook.watching() as watching:
         watching.wait("connected")
         put(lab, "first.wav", wav(60))
-        watching.wait("filed", timeout=40)
+        watching.wait("filed", timeout=20)  # sooner than a scan would
         lab.unplug()
         try:
             watching.wait("lost")
@@ -211,6 +211,35 @@ def test_watch_takes_a_new_file_by_the_phones_word(lab: LabPhone, offhook: Offho
         watching.wait("filed", count=2, timeout=60)
     assert len(offhook.rows()) == 2
     assert watching.process.returncode == 0
+
+
+def test_the_phone_that_was_asked_for_is_the_one_that_is_used(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    offhook.good("sync")
+    offhook.env["OFFHOOK_PHONE"] = "127.0.0.1:1"
+    address = "{}:{}".format(*lab.address)
+    assert offhook.good("--json", "--phone", address, "status").json["serial"] == lab.serial
+    assert offhook.good("--json", "status", "--phone", lab.serial).json["serial"] == lab.serial
+    assert offhook.run("status").code == 11
+    with LabPhone() as other:
+        offhook.good("--phone", "{}:{}".format(*other.address), "status")
+        port = other.address[1]
+    with LabPhone(port=port):
+        ran = offhook.run("--phone", other.serial, "status")
+        assert ran.code == 13, ran
+        assert other.serial in ran.err
+
+
+def test_odd_answers_of_a_phone_are_shown_tamely(lab: LabPhone, offhook: Offhook) -> None:
+    lab.root("setprop ro.build.version.sdk 35.1; setprop ro.product.model '[/x]\\[red]\x1b[31m'")
+    try:
+        for command in (("doctor",), ("status",), ("devices",)):
+            ran = offhook.good(*command)
+            assert "\x1b" not in ran.out
+        assert offhook.good("--json", "doctor").json["phone"]["sdk"] == 35
+    finally:
+        lab.root("setprop ro.build.version.sdk 34; setprop ro.product.model 'Lab Phone'")
 
 
 def test_only_one_offhook_files_into_an_archive(lab: LabPhone, offhook: Offhook) -> None:

@@ -57,7 +57,7 @@ def test_three_calls_from_the_modem_to_the_list(sm8250: LabPhone, enable: Enable
         ):
             speech = speak(sm8250, 6, seed=number)
             played.append((sm8250.call(active=3.0, **what), speech))
-            watching.wait("filed", count=number + 1)
+            watching.wait("filed", count=number + 1, timeout=20)  # sooner than a scan would
         watching.wait("joined", count=3)
     rows = on.offhook.rows()
     assert [row["direction"] for row in rows] == ["in", "out", "in"]
@@ -89,10 +89,12 @@ def test_a_call_without_a_desktop_is_recorded_and_comes_later(
     sm8250: LabPhone, enable: Enable
 ) -> None:
     on = enable(sm8250)
-    speech = speak(sm8250, 6, seed=4)
+    speech = speak(sm8250, 8, seed=4)
+    ongoing = sm8250.start_call(active=4.0)
+    recording_now(sm8250)
     sm8250.kill_adbd()
     try:
-        call = sm8250.call(active=3.0)
+        call = ongoing.wait()
     finally:
         sm8250.start_adbd()
     on.offhook.good("sync")
@@ -198,6 +200,66 @@ def test_a_missed_call_leaves_no_recording_and_no_control_set(
     assert sm8250.snapshot()["mixer"] == before
     assert sm8250.root(f"ls {H}/spool") == ""
     on.disable()
+
+
+def test_a_watch_does_not_turn_on_what_disable_turned_off(sm8250: LabPhone, enable: Enable) -> None:
+    on = enable(sm8250)
+    speech = speak(sm8250, 6, seed=12)
+    call = sm8250.call(active=3.0)
+    wait_until(lambda: ".wav" in sm8250.root(f"ls {H}/spool"))
+    sm8250.root(f"sh {H}/offhookd.sh stop")  # as far as a disable came that lost its link
+    with on.offhook.watching() as watching:
+        watching.wait("off")
+        watching.wait("filed")
+    assert "offhookd" not in sm8250.root("ps -ef | grep -v grep")
+    (row,) = on.offhook.rows()
+    check(on.offhook, row, call, speech)
+    on.disable()
+
+
+def test_a_watch_notices_that_capture_was_turned_on(sm8250: LabPhone, tmp_path: Path) -> None:
+    offhook = Offhook(tmp_path / "home", sm8250.address)
+    before = sm8250.snapshot()
+    with offhook.watching() as watching:
+        watching.wait("off")
+        offhook.good("enable", "--basis", "own-line", "--here", "DE")
+        watching.wait("state", text="idle")
+        sm8250.call(active=2.0)
+        watching.wait("filed", timeout=20)
+        offhook.good("disable")
+    assert sm8250.diff(before, sm8250.snapshot()) == []
+
+
+def test_a_wiped_notification_comes_back_during_the_call(sm8250: LabPhone, enable: Enable) -> None:
+    on = enable(sm8250)
+    call = sm8250.start_call(active=12.0)
+    recording_now(sm8250)
+    sm8250.root("am force-stop com.android.shell")
+    assert "|offhook|" not in sm8250.root("cmd notification list")
+    wait_until(lambda: "|offhook|" in sm8250.root("cmd notification list"), timeout=9)
+    call.hang_up()
+    call.wait()
+    on.disable()
+
+
+def test_an_enable_that_fails_beside_recordings_keeps_them(
+    sm8250: LabPhone, enable: Enable, tmp_path: Path
+) -> None:
+    on = enable(sm8250)
+    sm8250.call(active=2.0)
+    wait_until(lambda: ".wav" in sm8250.root(f"ls {H}/spool"))
+    sm8250.root("pm disable-notifications com.android.shell >/dev/null 2>&1; true")
+    sm8250.root(
+        "mv /system/bin/cmd /tmp/cmd 2>/dev/null || mount --bind /system/bin/false /system/bin/cmd"
+    )
+    try:
+        other = Offhook(tmp_path / "other", sm8250.address)
+        assert other.run("enable", "--basis", "own-line", "--here", "DE").code == 20
+    finally:
+        sm8250.root("[ -f /tmp/cmd ] && mv /tmp/cmd /system/bin/cmd || umount /system/bin/cmd")
+    assert ".wav" in sm8250.root(f"ls {H}/spool")
+    on.disable()
+    assert len(on.offhook.rows()) == 1
 
 
 def test_disable_in_a_call_keeps_what_was_recorded(sm8250: LabPhone, enable: Enable) -> None:
