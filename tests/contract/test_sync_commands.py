@@ -232,14 +232,19 @@ def test_the_phone_that_was_asked_for_is_the_one_that_is_used(
 
 
 def test_odd_answers_of_a_phone_are_shown_tamely(lab: LabPhone, offhook: Offhook) -> None:
-    lab.root("setprop ro.build.version.sdk 35.1; setprop ro.product.model '[/x]\\[red]\x1b[31m'")
+    props = "/lab/state/sys/props"
+    kept = lab.root(f"cat {props}")
+    odd = kept.replace("ro.build.version.sdk=34", "ro.build.version.sdk=35.1")
+    odd = odd.replace("ro.product.model=Lab Phone", "ro.product.model=[/x]\\[red]\x1b[31m")
+    assert odd != kept
+    lab.root(f"cat > {props}", input=odd.encode())
     try:
         for command in (("doctor",), ("status",), ("devices",)):
             ran = offhook.good(*command)
             assert "\x1b" not in ran.out
         assert offhook.good("--json", "doctor").json["phone"]["sdk"] == 35
     finally:
-        lab.root("setprop ro.build.version.sdk 34; setprop ro.product.model 'Lab Phone'")
+        lab.root(f"cat > {props}", input=kept.encode())
 
 
 def test_only_one_offhook_files_into_an_archive(lab: LabPhone, offhook: Offhook) -> None:
