@@ -225,7 +225,7 @@ run() {
   recover
   new_call
   now_ms
-  last=0 checked=$NOW burst=0 stale=
+  last=0 checked=$NOW burst=0 stale='' unseen=0
   start_events
   show_notice || say 'the phone does not show the notification; nothing is recorded until it does'
   write_state idle
@@ -251,13 +251,25 @@ run() {
     if [ "$STATE" = 0 ]; then
       passed "$checked" 30000 && look_after
     else
-      # Somebody may have wiped the notification away in the middle of a call.
-      passed "$checked" 5000 && {
-        checked=$NOW
-        show_notice || say 'the phone does not show the notification'
-      }
+      passed "$checked" 5000 && keep_notice
     fi
   done
+}
+
+keep_notice() { # somebody may have wiped it away in the middle of a call: no recording without it
+  checked=$NOW
+  if show_notice; then
+    unseen=0
+    return
+  fi
+  say 'the phone does not show the notification'
+  unseen=$((unseen + 1))
+  if [ "$unseen" -ge 2 ] && [ -n "$capture" ]; then
+    stop_capture true
+    allowed=no
+    say 'refused: the rest of this call, for the phone does not show the notification'
+    write_state refused
+  fi
 }
 
 passed() { # passed SINCE MS: so long ago, or the clock was set back. NOW is set; 32 bits do for
@@ -271,6 +283,7 @@ look_after() {
   show_notice || say 'the phone does not show the notification'
   is_ours "$logcat" logcat || { exec 3>&-; start_events; }
   recover_file
+  resumed=''
   new_call
 }
 

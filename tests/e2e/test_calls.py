@@ -243,6 +243,26 @@ def test_a_wiped_notification_comes_back_during_the_call(sm8250: LabPhone, enabl
     on.disable()
 
 
+def test_a_call_is_not_recorded_on_when_the_notification_can_not_be_shown(
+    sm8250: LabPhone, enable: Enable
+) -> None:
+    on = enable(sm8250)
+    call = sm8250.start_call(active=25.0)
+    recording_now(sm8250)
+    sm8250.root("mount --bind /system/bin/false /system/bin/cmd")
+    try:
+        wait_until(lambda: "state=refused" in sm8250.root(f"cat {H}/run/state"), timeout=20)
+        assert ".wav" in sm8250.root(f"ls {H}/spool")
+        assert sm8250.snapshot()["mixer"] == on.before["mixer"]
+    finally:
+        sm8250.root("umount /system/bin/cmd")
+    call.hang_up()
+    call.wait()
+    on.disable()
+    (row,) = on.offhook.rows()
+    assert "cut" in row["flags"]
+
+
 def test_an_enable_that_fails_beside_recordings_keeps_them(
     sm8250: LabPhone, enable: Enable, tmp_path: Path
 ) -> None:
