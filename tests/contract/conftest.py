@@ -1,13 +1,15 @@
-"""A lab phone of the host kind, and the agent's connection to it."""
+"""A lab phone of the host kind, and the agent's links to it, one by each way."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from agent.adb.connection import Connection, connect_tcp
 from agent.adb.keys import Signer, load_signer
+from agent.adb.link import Link
+from tests.contract.ways import WAYS, Reached
 from tests.lab.phone import LabPhone
 
 
@@ -22,7 +24,21 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
     return load_signer(tmp_path_factory.mktemp("keys") / "adbkey")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What asks for a link is run by every way, or by the one that the environment names."""
+    if "reached" in metafunc.fixturenames:
+        only = os.environ.get("OFFHOOK_TEST_WAY")
+        metafunc.parametrize("way", [only] if only else list(WAYS))
+
+
 @pytest.fixture
-def link(lab: LabPhone, signer: Signer) -> Iterator[Connection]:
-    with connect_tcp(*lab.address, [signer]) as connection:
-        yield connection
+def reached(
+    request: pytest.FixtureRequest, way: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Reached]:
+    with WAYS[way](request, tmp_path_factory.getbasetemp()) as there:
+        yield there
+
+
+@pytest.fixture
+def link(reached: Reached) -> Link:
+    return reached.link

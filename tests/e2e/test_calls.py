@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,16 @@ def recording_now(phone: LabPhone) -> None:
     wait_until(
         lambda: phone.root(f"stat -c %s {H}/run/call.wav 2>/dev/null || echo 0").strip()[:-5] != ""
     )
+
+
+@contextmanager
+def without_notifications(phone: LabPhone) -> Iterator[None]:
+    """A phone on which every ``cmd`` fails."""
+    phone.root("mount --bind /system/bin/false /system/bin/cmd")
+    try:
+        yield
+    finally:
+        phone.root("umount -l /system/bin/cmd")  # lazily: somebody may just be calling it
 
 
 def check(offhook: Offhook, row: dict[str, Any], call: PlayedCall, speech: Path) -> None:
@@ -249,13 +260,10 @@ def test_a_call_is_not_recorded_on_when_the_notification_can_not_be_shown(
     on = enable(sm8250)
     call = sm8250.start_call(active=25.0)
     recording_now(sm8250)
-    sm8250.root("mount --bind /system/bin/false /system/bin/cmd")
-    try:
+    with without_notifications(sm8250):
         wait_until(lambda: "state=refused" in sm8250.root(f"cat {H}/run/state"), timeout=20)
         assert ".wav" in sm8250.root(f"ls {H}/spool")
         assert sm8250.snapshot()["mixer"] == on.before["mixer"]
-    finally:
-        sm8250.root("umount /system/bin/cmd")
     call.hang_up()
     call.wait()
     on.disable()
@@ -269,12 +277,9 @@ def test_an_enable_that_fails_beside_recordings_keeps_them(
     on = enable(sm8250)
     sm8250.call(active=2.0)
     wait_until(lambda: ".wav" in sm8250.root(f"ls {H}/spool"))
-    sm8250.root("mount --bind /system/bin/false /system/bin/cmd")  # no notification any more
-    try:
+    with without_notifications(sm8250):
         other = Offhook(tmp_path / "other", sm8250.address)
         assert other.run("enable", "--basis", "own-line", "--here", "DE").code == 20
-    finally:
-        sm8250.root("umount /system/bin/cmd")
     assert ".wav" in sm8250.root(f"ls {H}/spool")
     on.disable()
     assert len(on.offhook.rows()) == 1

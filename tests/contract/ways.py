@@ -1,0 +1,41 @@
+"""The ways to a phone; the contract holds on each. A new way is one function and one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.adb.connection import connect_tcp
+from agent.adb.keys import load_signer
+from agent.adb.link import Link
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A phone at the end of a way.
+
+    ``folder`` is one in which adbd's user may write, ``closed`` one that it may not enter.
+    """
+
+    link: Link
+    folder: str = "/data/local/tmp"
+    closed: str = "/data/adb"
+
+
+@contextmanager
+def tcp(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
+    """Directly to adbd's TCP port."""
+    lab = request.getfixturevalue("lab")
+    with connect_tcp(*lab.address, [load_signer(tmp / "adbkey")]) as link:
+        yield Reached(link)
+
+
+Way = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Reached]]
+
+WAYS: dict[str, Way] = {
+    "tcp": tcp,
+}
