@@ -6,6 +6,7 @@
     ├── PhoneError              10   something about the phone
     │   ├── LinkError           11   the connection failed or broke
     │   │   ├── LinkTimeout     11   nothing came in the time allowed
+    │   │   ├── NoServerError   11   no adb server listens where one was looked for
     │   │   └── ProtocolError   11   what came is not ADB
     │   ├── UnauthorizedError   12   the phone has not accepted this computer's key
     │   ├── NoPhoneError        13   no such phone, or none at all
@@ -68,6 +69,10 @@ class LinkError(PhoneError):
 
 class LinkTimeout(LinkError):  # noqa: N818 - reads as what it is
     """Nothing came from the phone in the time allowed."""
+
+
+class NoServerError(LinkError):
+    """No adb server listens where one was looked for."""
 
 
 class ProtocolError(LinkError):
