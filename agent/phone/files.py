@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.adb.reconnect import Cancel
+
 
 @dataclass(frozen=True)
 class Source:
@@ -50,5 +52,12 @@ class PhoneFiles(Protocol):
     def read(self, path: str, *, root: bool, offset: int = 0) -> Iterator[bytes]:
         """The file's bytes from an offset on, in chunks; FileGoneError if it is not there."""
 
-    def sha256(self, path: str, *, root: bool) -> str:
-        """The SHA-256, in hexadecimal, that the phone itself computes of the file."""
+    def sha256(self, path: str, *, root: bool, first: int | None = None) -> str:
+        """The SHA-256, in hexadecimal, that the phone itself computes of the file, or of its
+        ``first`` so many bytes."""
+
+    def reconnect(self, patience: float, cancel: Cancel) -> None:
+        """Reach the phone anew after a break; LinkError if that takes over ``patience`` seconds.
+
+        Returns early when ``cancel`` is set.
+        """

@@ -12,9 +12,10 @@ from agent.adb import shell
 from agent.adb.connection import connect_tcp
 from agent.adb.keys import load_signer
 from agent.adb.link import Link
+from agent.adb.reconnect import Cancel, LastingLink
 from agent.adb.shell import Completed
-from agent.errors import FileGoneError, RemoteError, UsageError
-from agent.phone.facts import Facts, read_facts
+from agent.errors import FileGoneError, LinkError, RemoteError, UsageError
+from agent.phone.facts import Facts, read_facts, read_serial
 from agent.phone.files import RemoteFile, Source
 from agent.phone.root import Root, find_root
 from agent.text import shown
@@ -23,10 +24,15 @@ DEFAULT_PORT = 5555
 
 
 class Phone:
-    """A phone that answers. Close it when done; a broken link is not mended, open anew."""
+    """A phone that answers. Close it when done.
 
-    def __init__(self, link: Link) -> None:
-        self.link = link
+    ``connect`` makes a connection. When one broke, what ran over it failed; the next command
+    goes over a new one, if it is the same phone that answers there.
+    """
+
+    def __init__(self, connect: Callable[[], Link]) -> None:
+        self._connect = connect
+        self.link = LastingLink(self._reach)
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +65,28 @@ class Phone:
         """A script as adbd's user."""
         return shell.run(self.link, command, timeout=timeout)
 
+    def reconnect(self, patience: float, cancel: Cancel) -> None:
+        """See :class:`agent.phone.files.PhoneFiles`."""
+        if "root" in self.__dict__:
+            self.root.close()  # its shell went with the connection
+        self.link.drop()
+        self.link.mend(patience, cancel)
+
+    def _reach(self) -> Link:
+        link = self._connect()
+        if "facts" in self.__dict__:  # an address may have been lent to another phone meanwhile
+            try:
+                found = read_serial(link)
+                if found != self.serial:
+                    raise LinkError(
+                        f"at {link.where} another phone answers now: {shown(found)}, "
+                        f"not {self.serial}"
+                    )
+            except BaseException:
+                link.close()
+                raise
+        return link
+
     # PhoneFiles
 
     def scan(self, source: Source) -> list[RemoteFile]:
@@ -83,11 +111,12 @@ class Phone:
         script = f"tail -c +{offset + 1} {quoted}" if offset else f"cat {quoted}"
         yield from self._file_output(path, script, root=root)
 
-    def sha256(self, path: str, *, root: bool) -> str:
+    def sha256(self, path: str, *, root: bool, first: int | None = None) -> str:
         """See :class:`agent.phone.files.PhoneFiles`."""
-        said = b"".join(
-            self._file_output(path, f"sha256sum < {shlex.quote(path)}", root=root, timeout=600)
-        )
+        script = f"sha256sum < {shlex.quote(path)}"
+        if first is not None:
+            script = f"head -c {first} < {shlex.quote(path)} | sha256sum"
+        said = b"".join(self._file_output(path, script, root=root, timeout=600))
         digest = said.split(b" ", 1)[0].strip().lower().decode("ascii", "replace")
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             raise RemoteError(f"the phone's sha256sum gave no hash of {shown(path)}")
@@ -155,4 +184,5 @@ def open_phone(
 ) -> Phone:
     """Connect to the phone at ``HOST[:PORT]``; a LinkError or UnauthorizedError says why not."""
     host, port = parse_address(address)
-    return Phone(connect_tcp(host, port, [load_signer()], timeout=timeout, on_prompt=on_prompt))
+    signers = [load_signer()]
+    return Phone(lambda: connect_tcp(host, port, signers, timeout=timeout, on_prompt=on_prompt))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.adb.reconnect import Cancel
 from agent.archive import sightings
 from agent.archive.archive import Archive
 from agent.archive.filing import NewRecording, file_part, require_writer
@@ -23,7 +24,7 @@ from agent.phone.files import PhoneFiles, Source
 from agent.sync.describe import NO_SIDECAR, describe, listen
 from agent.sync.events import EventKind, Failure, Report, SyncEvent
 from agent.sync.pull import (
-    Cancel,
+    Breaks,
     Cancelled,
     ChangedError,
     MismatchError,
@@ -46,6 +47,7 @@ class Rules:
     place; more than the coarsest clock that dates files (FAT's, 2 s). ``sidecar_wait_s``: how
     long a recording of ours may be without its sidecar. ``attempts``: pulls of a file in one
     run until it counts as failed; ``retry_s`` doubles with each failure up to ``retry_most_s``.
+    ``patience_s``: how long a pull waits for a phone whose link broke.
     """
 
     settle_s: float = 3.0
@@ -53,6 +55,7 @@ class Rules:
     attempts: int = 3
     retry_s: float = 30.0
     retry_most_s: float = 3600.0
+    patience_s: float = 15.0
 
 
 class SyncEngine:
@@ -197,7 +200,7 @@ class SyncEngine:
                 report.pulled_bytes += part.size
                 listen(part, new, deaf=died_before >= self.rules.attempts)
                 new.flags += how.flags
-                new.how = {"verified": how.method, "mtime_ns": sighting.mtime_ns}
+                new.how |= {"verified": how.method, "mtime_ns": sighting.mtime_ns}
                 recording, is_new = file_part(self.archive, part, new)
             finally:
                 part.discard()
@@ -232,21 +235,10 @@ class SyncEngine:
     ) -> tuple[Part, Verified]:
         """A sealed part with the file's bytes, and how they were verified."""
 
-        def progress(done: int) -> None:
-            self._tell("progress", sighting.shown, sighting.size, done=done)
-
         for attempt in range(1, self.rules.attempts + 1):
             part = self.archive.store.begin(new.path)
             try:
-                fetch(
-                    self.phone,
-                    sighting,
-                    part,
-                    root=source.root,
-                    cancel=cancel,
-                    on_progress=progress,
-                )
-                how = verify(self.phone, sighting, part, root=source.root, cancel=cancel)
+                how = self._fetch_and_verify(source, sighting, part, new, cancel)
                 if part.size != sighting.size:
                     if sighting.tries < self.rules.attempts:
                         raise ChangedError(f"{part.size} bytes came of {sighting.size} listed")
@@ -262,6 +254,25 @@ class SyncEngine:
             else:
                 return part, how
         raise AssertionError("the last attempt returns or raises")
+
+    def _fetch_and_verify(
+        self, source: Source, sighting: Sighting, part: Part, new: NewRecording, cancel: Cancel
+    ) -> Verified:
+        def progress(done: int) -> None:
+            self._tell("progress", sighting.shown, sighting.size, done=done)
+
+        def broken(reason: str) -> None:
+            self._tell("broken", sighting.shown, sighting.size, done=part.size, error=reason)
+
+        phone, root = self.phone, source.root
+        breaks = Breaks(phone, part, self.rules.patience_s, cancel, broken)
+        breaks.survive(
+            lambda: fetch(phone, sighting, part, root=root, cancel=cancel, on_progress=progress)
+        )
+        verified = breaks.survive(lambda: verify(phone, sighting, part, root=root, cancel=cancel))
+        if breaks.count:
+            new.how["link_broke"] = breaks.count
+        return verified
 
     # Sidecars
 

@@ -11,6 +11,7 @@ from agent.archive.records import Recording
 #: waiting    a file is not finished, or its sidecar is not there yet
 #: pulling    its bytes begin to come
 #: progress   ``done`` of ``size`` bytes have come
+#: broken     the link broke with ``done`` bytes there; the pull waits for the phone
 #: filed      it is in the archive: ``recording``
 #: duplicate  its bytes were in the archive already: ``recording``
 #: sidecar    a recording's sidecar came after it: ``recording``
@@ -22,6 +23,7 @@ EventKind = Literal[
     "waiting",
     "pulling",
     "progress",
+    "broken",
     "filed",
     "duplicate",
     "sidecar",

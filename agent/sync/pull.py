@@ -1,4 +1,8 @@
-"""Pulling one file: its bytes into a part, hashed on the way and compared with the phone's hash."""
+"""Pulling one file: its bytes into a part, hashed on the way and compared with the phone's hash.
+
+A link that breaks in the middle costs no byte: the pull waits for the phone, proves that what
+came is how its file begins, and goes on from there.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,19 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeVar
 
+from agent.adb.reconnect import Cancel
 from agent.archive.sightings import Sighting
 from agent.archive.store import Part
 from agent.errors import FileGoneError, LinkError, RemoteError
 from agent.phone.files import PhoneFiles
 
+T = TypeVar("T")
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TELL_EVERY = 256 * 1024  # bytes
+_FRUITLESS = 3  # breaks in a row after which no byte came
 
 
 class Cancelled(Exception):  # noqa: N818 - reads as what it is
@@ -30,19 +38,49 @@ class MismatchError(Exception):
     """What came is not what the phone says is there."""
 
 
-class Cancel(Protocol):
-    """Anything that says whether to stop; a ``threading.Event`` does."""
-
-    def is_set(self) -> bool:
-        """Whether to stop."""
-
-
 @dataclass(frozen=True)
 class Verified:
     """How the bytes were proven to be the phone's: ``method`` is None if they could not be."""
 
     method: str | None
     flags: tuple[str, ...] = ()
+
+
+class Breaks:
+    """Goes on after the link broke, as often as it breaks, if each time some more bytes came.
+
+    A phone that stays away for ``patience`` seconds is a LinkError. ``on_break`` is told why the
+    link broke, before the wait; ``count`` is how often it did.
+    """
+
+    def __init__(
+        self,
+        phone: PhoneFiles,
+        part: Part,
+        patience: float,
+        cancel: Cancel,
+        on_break: Callable[[str], None],
+    ) -> None:
+        self._phone, self._part = phone, part
+        self._patience, self._cancel, self._on_break = patience, cancel, on_break
+        self.count = 0
+
+    def survive(self, step: Callable[[], T]) -> T:
+        """What ``step`` returns, which is called anew after each break."""
+        fruitless = 0
+        while True:
+            had = self._part.size
+            try:
+                return step()
+            except LinkError as error:
+                self.count += 1
+                fruitless = fruitless + 1 if self._part.size == had else 0
+                if fruitless == _FRUITLESS:
+                    raise
+                self._on_break(error.message)
+                self._phone.reconnect(self._patience, self._cancel)
+                if self._cancel.is_set():
+                    raise Cancelled from error
 
 
 def never() -> threading.Event:
@@ -59,15 +97,33 @@ def fetch(
     cancel: Cancel,
     on_progress: Callable[[int], None],
 ) -> None:
-    """The file's bytes into ``part``; ChangedError as soon as more come than the scan saw."""
-    told = 0
-    for chunk in _chunks(phone, sighting.path, root, cancel):
+    """The rest of the file's bytes into ``part``, which may have the first of them already.
+
+    ChangedError as soon as more comes than the scan saw, or what ``part`` has is not how the
+    file on the phone begins now.
+    """
+    told = part.size
+    if told:
+        _same_beginning(phone, sighting.path, part, root)
+    for chunk in _chunks(phone, sighting.path, root, cancel, part.size):
         if part.size + len(chunk) > sighting.size:
             raise ChangedError(f"more came than the {sighting.size} bytes that are listed")
         part.write(chunk)
         if part.size - told >= _TELL_EVERY or part.size == sighting.size:
             told = part.size
             on_progress(told)
+
+
+def _same_beginning(phone: PhoneFiles, path: str, part: Part, root: bool) -> None:
+    """ChangedError unless the file on the phone still begins with the bytes that came."""
+    try:
+        theirs = phone.sha256(path, root=root, first=part.size)
+    except LinkError:
+        raise
+    except RemoteError:
+        return  # no hash tool there: the whole is compared at the end, by reading it again
+    if theirs.strip().lower() != part.sha256:
+        raise ChangedError("it changed while the link was down")
 
 
 def verify(
@@ -104,8 +160,10 @@ def read_small(phone: PhoneFiles, path: str, *, root: bool, cancel: Cancel, most
     return bytes(data)
 
 
-def _chunks(phone: PhoneFiles, path: str, root: bool, cancel: Cancel) -> Iterator[bytes]:
-    chunks = phone.read(path, root=root)
+def _chunks(
+    phone: PhoneFiles, path: str, root: bool, cancel: Cancel, offset: int = 0
+) -> Iterator[bytes]:
+    chunks = phone.read(path, root=root, offset=offset)
     try:
         for chunk in chunks:
             if cancel.is_set():

@@ -8,9 +8,11 @@ import math
 import struct
 import wave
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from agent.adb.reconnect import Cancel
 from agent.errors import FileGoneError, LinkError, RemoteError
 from agent.phone.files import RemoteFile, Source
 
@@ -47,7 +49,8 @@ class MemoryPhone:
     """PhoneFiles over a dictionary. Each fault is a dictionary from a path to what happens.
 
     ``drop_at``: the link breaks after so many bytes of a read, once. ``lies``: answers of the
-    hash tool, used up one by one. ``claims``: sizes that a scan tells instead. ``on_read``:
+    hash tool, used up one by one. ``comes_back``: whether the link can be mended; ``on_break`` is
+    called before. ``sent`` counts the bytes of each file. ``claims``: sizes that a scan tells instead. ``on_read``:
     called once, when a read of the file has begun. ``refuses``: RemoteErrors of a read.
     ``before_each_call`` is told of every scan, read, chunk and sha256, and may raise.
     """
@@ -63,6 +66,9 @@ class MemoryPhone:
     endless: set[str] = field(default_factory=set)
     no_hash_tool: bool = False
     link_down: bool = False
+    comes_back: bool = True
+    on_break: Callable[[], None] = lambda: None
+    sent: Counter[str] = field(default_factory=Counter)
     reads: list[str] = field(default_factory=list)
     before_each_call: Callable[[str], None] = _nothing
     open_reads: int = 0
@@ -96,13 +102,20 @@ class MemoryPhone:
                 self._call("chunk")
                 piece = data[sent : sent + self.chunk] or bytes(self.chunk)
                 sent += len(piece)
+                self.sent[path] += len(piece)
                 yield piece
         finally:
             self.open_reads -= 1
 
-    def sha256(self, path: str, *, root: bool) -> str:
+    def reconnect(self, patience: float, cancel: Cancel) -> None:
+        self.on_break()
+        if not self.comes_back:
+            raise LinkError("the phone stayed away")
+        self._call("reconnect")
+
+    def sha256(self, path: str, *, root: bool, first: int | None = None) -> str:
         self._call("sha256")
-        data = self._file(path).data
+        data = self._file(path).data[:first]
         if self.no_hash_tool:
             raise RemoteError("sha256sum: not found", code=127)
         if self.lies.get(path):

@@ -275,12 +275,48 @@ def test_a_listing_that_lies_about_the_size_is_found_out(bench: Bench, claim: in
 
 
 @pytest.mark.parametrize("at", [0, 1000, 3000])
-def test_a_broken_link_stops_the_run_and_the_next_one_goes_on(bench: Bench, at: int) -> None:
+def test_a_pull_goes_on_where_the_link_broke(bench: Bench, at: int) -> None:
     for number in range(3):
         bench.spool(f"c{number}", wav(0.2 + number / 10))
     bench.phone.drop_at["/spool/c1.wav"] = at
     report = bench.engine.run_once()
-    assert report.link_lost == "the link broke"
+    assert report.whole
+    assert len(report.filed) == 3
+    assert report.pulled_bytes == sum(one.size for one in bench.archive.recordings())
+    assert bench.phone.sent["/spool/c1.wav"] == len(wav(0.3))  # no byte came twice
+    broken = next(event for event in bench.events if event.kind == "broken")
+    assert (broken.done, broken.error) == (at, "the link broke")
+    assert bench.parts() == []
+
+
+def test_a_file_that_changed_while_the_link_was_down_is_not_patched_up(bench: Bench) -> None:
+    old, new = distinct(1, 50_000), distinct(2, 50_000)
+    bench.spool("a", old)
+    bench.phone.drop_at["/spool/a.wav"] = 20_000
+    bench.phone.on_break = lambda: bench.phone.put("/spool/a.wav", new)
+    bench.engine.run_once()
+    bench.clock.go(60)
+    bench.engine.run_once()
+    assert [one.sha256 for one in bench.archive.recordings()] == [hashlib.sha256(new).hexdigest()]
+
+
+def test_a_phone_without_a_hash_tool_is_pulled_on_and_then_read_again(bench: Bench) -> None:
+    bench.spool("a", distinct(1, 50_000))
+    bench.phone.drop_at["/spool/a.wav"] = 20_000
+    bench.phone.no_hash_tool = True
+    assert len(bench.engine.run_once().filed) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1000, 3000])
+def test_a_phone_that_stays_away_stops_the_run_and_the_next_one_goes_on(
+    bench: Bench, at: int
+) -> None:
+    for number in range(3):
+        bench.spool(f"c{number}", wav(0.2 + number / 10))
+    bench.phone.drop_at["/spool/c1.wav"] = at
+    bench.phone.comes_back = False
+    report = bench.engine.run_once()
+    assert report.link_lost == "the phone stayed away"
     assert report.failed == []
     assert bench.parts() == []
     assert bench.state("/spool/c1.wav")[0] == "seen"
