@@ -40,6 +40,7 @@ class Offhook:
         self.env = os.environ | {
             "OFFHOOK_HOME": str(home),
             "ANDROID_USER_HOME": str(home.parent / "android"),
+            "ANDROID_ADB_SERVER_PORT": os.environ.get("ANDROID_ADB_SERVER_PORT", "9"),
             "COLUMNS": "120",
         }
         if address is not None:
