@@ -142,7 +142,7 @@ class SmartSocket:
                 try:
                     rest = rest[self._socket.send(rest) :]
                 except BlockingIOError:
-                    if not self._poll(select.POLLOUT, deadline and deadline.left):
+                    if not self._poll(select.POLLOUT, deadline.left if deadline else None):
                         raise LinkTimeout(f"{self.where} took no data for {timeout:g} s") from None
 
     # The words

@@ -10,6 +10,7 @@ import pytest
 from agent.adb.keys import Signer, load_signer
 from agent.adb.link import Link
 from tests.contract.ways import WAYS, Reached
+from tests.lab.google import Adb
 from tests.lab.phone import LabPhone
 
 
@@ -17,6 +18,15 @@ from tests.lab.phone import LabPhone
 def lab() -> Iterator[LabPhone]:
     with LabPhone() as phone:
         yield phone
+
+
+@pytest.fixture(scope="session")
+def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adb]:
+    """Google's adb, with a server that runs."""
+    adb = Adb(tmp_path_factory.mktemp("google"))
+    assert adb.run("start-server").code == 0
+    yield adb
+    adb.run("kill-server")
 
 
 @pytest.fixture(scope="session")

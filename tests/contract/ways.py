@@ -12,6 +12,8 @@ import pytest
 from agent.adb.connection import connect_tcp
 from agent.adb.keys import load_signer
 from agent.adb.link import Link
+from agent.adb.server import Server
+from agent.adb.server_link import link as server_link
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,17 @@ def tcp(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
         yield Reached(link)
 
 
+@contextmanager
+def server(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
+    """Through Google's adb server, which has a TCP connection to the phone."""
+    lab, google = request.getfixturevalue("lab"), request.getfixturevalue("google")
+    with server_link(Server(port=google.port), google.connect(lab)) as link:
+        yield Reached(link)
+
+
 Way = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Reached]]
 
 WAYS: dict[str, Way] = {
     "tcp": tcp,
+    "server": server,
 }

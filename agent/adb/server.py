@@ -1,0 +1,397 @@
+"""A running adb server: its phones, and what it can be asked to do.
+
+Source: AOSP packages/modules/adb, SERVICES.TXT, services.cpp, transport.cpp. No server is ever
+started or stopped here unless the user asked for it (:meth:`Server.start`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from agent.adb.smartsocket import Deadline, RefusedError, SmartSocket
+from agent.errors import (
+    ConfigError,
+    LinkError,
+    LinkTimeout,
+    NoPhoneError,
+    PhoneError,
+    ProtocolError,
+    RemoteError,
+    UnauthorizedError,
+)
+from agent.text import shown
+
+DEFAULT_PORT = 5037
+READY = frozenset({"device", "recovery", "rescue", "sideload"})
+"""The states in which adbd answers; a phone that is up is in state ``device``."""
+
+ALLOW = "Unlock the phone, tap «Always allow from this computer», «Allow», and try again."
+_ASK_ANEW = " If it shows no question: unplug it and plug it in again, or `adb reconnect offline`."
+_STATES = (
+    "device|offline|unauthorized|authorizing|connecting|recovery|rescue|sideload|bootloader|"
+    "host|detached|unknown|no permissions"
+)
+_LINE = re.compile(rf"(.*?)\s+({_STATES})(?:\s+(.*))?")
+
+
+@dataclass(frozen=True)
+class ServerDevice:
+    """A phone as an adb server lists it.
+
+    ``serial`` is the name that the server gives it: the serial number for USB, HOST:PORT, or an
+    mDNS name. ``state`` is ``device`` for one that can be used. ``usb`` is its port, ``1-2``.
+    """
+
+    serial: str
+    state: str
+    product: str | None = None
+    model: str | None = None
+    transport_id: int | None = None
+    usb: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server can talk with it now."""
+        return self.state in READY
+
+    # Two phones may share a serial number, so the server's own number of it is better.
+
+    @property
+    def transport(self) -> str:
+        """The request that turns a socket to exactly this phone."""
+        if self.transport_id is None:
+            return f"host:transport:{self.serial}"
+        return f"host:transport-id:{self.transport_id}"
+
+    def about(self, question: str) -> str:
+        """The request that asks the server something about this phone."""
+        if self.transport_id is None:
+            return f"host-serial:{self.serial}:{question}"
+        return f"host-transport-id:{self.transport_id}:{question}"
+
+    @property
+    def hardware_serial(self) -> str | None:
+        """The phone's own serial number, as far as its name tells it.
+
+        USB names are the serial number; wireless debugging's are ``adb-SERIAL-XXXXXX._adb-tls…``.
+        """
+        if self.usb is not None:
+            return self.serial
+        match = re.match(r"adb-(.+)-[^-]+\._adb-tls-connect\._tcp", self.serial)
+        return match[1] if match else None
+
+
+class Tracker:
+    """The server's list of phones, anew whenever it changes. Close it to end it."""
+
+    def __init__(self, socket: SmartSocket) -> None:
+        self._socket = socket
+        self._buffer = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[list[ServerDevice]]:
+        """The lists, until it is closed here; LinkError when the server ends."""
+        while True:
+            try:
+                yield self.next(None)
+            except LinkError:
+                if self._socket.closed:
+                    return
+                raise
+
+    def close(self) -> None:
+        """Stop; a :meth:`next` or :meth:`wait` in another thread ends at once."""
+        self._socket.close()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Whether there is news, or the end of it, within ``timeout`` seconds."""
+        return self._socket.wait(timeout)
+
+    def next(self, timeout: float | None) -> list[ServerDevice]:
+        """The next list; LinkTimeout when none came, LinkError when the server ended."""
+        deadline = None if timeout is None else Deadline(timeout)
+        while True:
+            if len(self._buffer) >= 4:
+                end = 4 + self._socket.size(self._buffer[:4])
+                if len(self._buffer) >= end:
+                    text, self._buffer = self._buffer[4:end], self._buffer[end:]
+                    return parse_devices(text.decode("utf-8", "surrogateescape"))
+            try:
+                part = self._socket.read(deadline.left if deadline else None, 65536)
+            except ConnectionError:
+                part = b""
+            if not part:
+                raise LinkError(f"{self._socket.where} ended")
+            self._buffer += part
+
+
+@dataclass(frozen=True)
+class Server:
+    """The adb server at ``host:port``, which may run or not."""
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+
+    @classmethod
+    def default(cls) -> Self:
+        """The one that Google's adb would use, by the same environment variables.
+
+        ADB_SERVER_SOCKET, ``tcp:[HOST:]PORT``; else ANDROID_ADB_SERVER_ADDRESS and _PORT; else
+        port 5037 here. ConfigError when one of them makes no sense.
+        """
+        name, spec = "ADB_SERVER_SOCKET", os.environ.get("ADB_SERVER_SOCKET", "")
+        if not spec:
+            name = "ANDROID_ADB_SERVER_PORT"
+            host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or cls.host
+            spec = f"tcp:{host}:{os.environ.get(name) or DEFAULT_PORT}"
+        kind, _, rest = spec.partition(":")
+        host, _, port = rest.rpartition(":")
+        plain = port.isascii() and port.isdigit() and 0 < int(port) < 65536
+        if kind != "tcp" or not plain:
+            raise ConfigError(
+                f"{name} says {spec!r}, which is no adb server's address",
+                hint="Set ADB_SERVER_SOCKET=tcp:HOST:PORT or ANDROID_ADB_SERVER_PORT=PORT, "
+                "or neither.",
+            )
+        return cls(host.strip("[]").replace("localhost", cls.host) or cls.host, int(port))
+
+    @property
+    def where(self) -> str:
+        """Its name, for messages."""
+        return f"the adb server at {self.host}:{self.port}"
+
+    def version(self, *, timeout: float = 5.0) -> int:
+        """Its protocol's version: 41 since 2018.
+
+        NoServerError when none listens there; LinkTimeout or ProtocolError when something does
+        that is no adb server.
+        """
+        answer = self._ask("host:version", timeout)
+        try:
+            return int(answer, 16)
+        except ValueError as error:
+            raise ProtocolError(f"{self.where} gave {answer!r} as its version") from error
+
+    def running(self, *, timeout: float = 5.0) -> bool:
+        """Whether an adb server answers; never an error."""
+        try:
+            self.version(timeout=timeout)
+        except LinkError:
+            return False
+        return True
+
+    def devices(self, *, timeout: float = 5.0) -> list[ServerDevice]:
+        """Every phone that it has, in whatever state."""
+        return parse_devices(self._ask("host:devices-l", timeout))
+
+    def track(self, *, timeout: float = 5.0) -> Tracker:
+        """Its phones now, and each time that something changes; ``timeout`` is for the start."""
+        deadline = Deadline(timeout)
+        try:
+            return Tracker(self.dial("host:track-devices-l", deadline))
+        except RefusedError:  # older than 2019
+            return Tracker(self._dial("host:track-devices", deadline))
+
+    def connect(self, address: str, *, timeout: float = 20.0) -> str:
+        """Have it connect to the phone at ``HOST[:PORT]``; the name that it then has.
+
+        LinkError when it can't be reached, UnauthorizedError when the phone wants to be asked.
+        """
+        words = self._ask(f"host:connect:{address}", timeout)
+        match = re.fullmatch(r"(?:already )?connected to (\S+)\s*", words)
+        if match:
+            return match[1]
+        what = f"{self.where} can't connect to {shown(address)}: {shown(words.strip())}"
+        if "authenticat" in words or "unauthorized" in words:
+            raise UnauthorizedError(
+                what,
+                hint=f"{ALLOW} For Android's «Wireless debugging», pair first: "
+                "`offhook pair HOST:PORT CODE` with what «Pair device with pairing code» shows.",
+            )
+        raise LinkError(
+            what,
+            hint="Check the address. «Wireless debugging» shows a new port each time that it is "
+            "turned on, and another one for pairing.",
+        )
+
+    def disconnect(self, address: str, *, timeout: float = 5.0) -> None:
+        """Have it give up a phone that it was told to connect to; NoPhoneError if it has none."""
+        self._ask(f"host:disconnect:{address}", timeout)
+
+    def pair(self, address: str, code: str, *, timeout: float = 30.0) -> str:
+        """Pair with Android 11's «Wireless debugging» at ``HOST:PORT``; the server's own words.
+
+        The address and the code of six digits are those that the phone shows while it pairs.
+        UnauthorizedError when the code is wrong, LinkError when the phone can't be reached.
+        """
+        deadline = Deadline(timeout)
+        with contextlib.closing(self._dial(f"host:pair:{code}:{address}", deadline)) as socket:
+            # FAIL may come here, after the OKAY of the request; servers before 2024 put the
+            # failure into the text instead.
+            head = socket.exactly(4, deadline)
+            try:
+                if head == b"FAIL":
+                    socket.verdict(head, deadline)
+                words = socket.sized(head, deadline).strip()
+            except RefusedError as refusal:
+                words = refusal.words.strip()
+        if words.startswith("Successfully paired"):
+            return shown(words)
+        what = f"pairing with {shown(address)} failed: {shown(words.removeprefix('Failed: '))}"
+        if "password" in words.lower() or "code" in words.lower():
+            raise UnauthorizedError(
+                what, hint="The code is good for once: have the phone show a new one, and retry."
+            )
+        raise LinkError(
+            what,
+            hint="On the phone: Developer options, «Wireless debugging», «Pair device with "
+            "pairing code». Take the address and port from that window; keep it open.",
+        )
+
+    def start(self, *, timeout: float = 30.0) -> None:
+        """Start it by Google's adb, because the user asked for it; nothing if it runs.
+
+        ConfigError when there is no adb, LinkError with adb's words when it can't start one.
+        """
+        if self.running(timeout=timeout):
+            return
+        if self.host != Server.host:
+            raise ConfigError(f"{self.where} is on another computer: start it there")
+        command = [find_adb(), "-P", str(self.port), "start-server"]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+                env={k: v for k, v in os.environ.items() if k != "ADB_SERVER_SOCKET"},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LinkTimeout(f"`adb start-server` did not end within {timeout:g} s") from error
+        except OSError as error:
+            raise ConfigError(f"can't run {command[0]}: {error}") from error
+        if done.returncode != 0:
+            words = done.stderr.decode("utf-8", "replace").strip()
+            raise LinkError(f"`adb start-server` failed: {shown(words)}")
+
+    # What ServerLink needs
+
+    def dial(self, request: str, deadline: Deadline) -> SmartSocket:
+        """A socket on which ``request`` was answered with OKAY; RefusedError when with FAIL."""
+        socket = SmartSocket(self.host, self.port, deadline)
+        try:
+            socket.request(request, deadline)
+        except BaseException:
+            socket.close()
+            raise
+        return socket
+
+    def features(self, device: ServerDevice, deadline: Deadline) -> frozenset[str]:
+        """What a phone's adbd can do; see :class:`agent.adb.link.Link`."""
+        with contextlib.closing(
+            self._dial(device.about("features"), deadline, device.serial)
+        ) as socket:
+            return frozenset(filter(None, socket.text(deadline).strip().split(",")))
+
+    def _dial(self, request: str, deadline: Deadline, name: str = "") -> SmartSocket:
+        try:
+            return self.dial(request, deadline)
+        except RefusedError as refusal:
+            raise refused(self, refusal.words, name) from refusal
+
+    def _ask(self, request: str, timeout: float) -> str:
+        deadline = Deadline(timeout)
+        with contextlib.closing(self._dial(request, deadline)) as socket:
+            return socket.text(deadline)
+
+
+def parse_devices(text: str) -> list[ServerDevice]:
+    """The phones in an answer to host:devices-l, or to host:devices.
+
+    A serial number, and an mDNS name, may have spaces in it.
+    """
+    found = []
+    for line in text.splitlines():
+        serial, tab, rest = line.partition("\t")
+        match = None if tab else _LINE.fullmatch(line.strip())
+        if match:
+            serial, rest = match[1], f"{match[2]} {match[3] or ''}"
+        if not serial.strip():
+            continue
+        rest = rest.strip()
+        state = "no permissions" if rest.startswith("no permissions") else rest.partition(" ")[0]
+        pairs = {k: v for k, colon, v in (word.partition(":") for word in rest.split()) if colon}
+        number = pairs.get("transport_id", "")
+        found.append(
+            ServerDevice(
+                serial.strip(),
+                state or "unknown",
+                product=pairs.get("product"),
+                model=pairs.get("model"),
+                transport_id=int(number) if number.isascii() and number.isdigit() else None,
+                usb=pairs.get("usb"),
+            )
+        )
+    return found
+
+
+def refused(server: Server, words: str, name: str) -> PhoneError:
+    """The error for what a server answered with FAIL, when asked for the phone ``name``."""
+    phone = f"the phone {shown(name)}" if name else "the phone"
+    lower = words.lower()
+    if "unauthorized" in lower or "authorizing" in lower:
+        return UnauthorizedError(
+            f"{phone} does not trust this computer yet, says {server.where}",
+            hint=ALLOW + _ASK_ANEW,
+        )
+    if "permissions" in lower:
+        return LinkError(
+            f"{server.where} may not open {phone} on USB",
+            hint="Its udev rule is missing: install android-udev-rules or "
+            "android-sdk-platform-tools-common, and plug it in again.",
+        )
+    if "offline" in lower or "connecting" in lower or "detached" in lower:
+        return LinkError(
+            f"{phone} is {'offline' if 'offline' in lower else 'not connected yet'}, "
+            f"says {server.where}",
+            hint="Wake it, or plug it in again; `adb reconnect offline` makes the server retry.",
+        )
+    if "not found" in lower or "no device" in lower or "no such device" in lower:
+        return NoPhoneError(
+            f"{server.where} has no such phone{': ' + shown(name) if name else ''}",
+            hint="`offhook devices` lists what it has.",
+        )
+    if "unknown host service" in lower:
+        return RemoteError(
+            f"{server.where} is too old for this", hint="Update Google's platform-tools."
+        )
+    return LinkError(f"{server.where} refused: {shown(words.strip())}")
+
+
+def find_adb() -> str:
+    """Google's adb: of PATH, else of ANDROID_HOME; ConfigError when there is none."""
+    found = shutil.which("adb")
+    if found is None:
+        for name in ("ANDROID_HOME", "ANDROID_SDK_ROOT"):
+            if folder := os.environ.get(name):
+                found = found or shutil.which("adb", path=str(Path(folder) / "platform-tools"))
+    if found is None:
+        raise ConfigError(
+            "there is no adb in PATH, nor in ANDROID_HOME/platform-tools",
+            hint="Install Google's platform-tools (Debian: apt-get install adb).",
+        )
+    return found

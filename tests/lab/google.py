@@ -1,0 +1,69 @@
+"""Google's own adb, with a server of its own on a free port: a peer to examine ours with."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import adbutils
+
+from tests.lab.phone import LabPhone
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        return self.out.decode()
+
+
+class Adb:
+    """Google's adb, with a server of its own on a free port."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.port = port
+        self.command = [adbutils.adb_path(), "-P", str(port)]
+        self.environment = {
+            "HOME": str(home),
+            "ANDROID_USER_HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "ADB_MDNS": "0",
+            "ADB_LOCAL_TRANSPORT_MAX_PORT": "5554",  # it looks for no emulators
+        }
+
+    def run(self, *words: str, input: bytes = b"") -> Said:  # noqa: A002
+        done = subprocess.run(
+            [*self.command, *words],
+            input=input,
+            capture_output=True,
+            env=self.environment,
+            timeout=60,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def connect(self, phone: LabPhone) -> str:
+        name = "{}:{}".format(*phone.address)
+        self.run("disconnect", name)
+        assert f"connected to {name}" in self.run("connect", name).text
+        return name
+
+    def popen(self, phone: LabPhone, *words: str) -> subprocess.Popen[bytes]:
+        name = "{}:{}".format(*phone.address)
+        return subprocess.Popen(
+            [*self.command, "-s", name, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment,
+        )
