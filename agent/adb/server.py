@@ -34,6 +34,10 @@ READY = frozenset({"device", "recovery", "rescue", "sideload"})
 """The states in which adbd answers; a phone that is up is in state ``device``."""
 
 ALLOW = "Unlock the phone, tap «Always allow from this computer», «Allow», and try again."
+UDEV = (
+    "Its udev rule is missing: install android-udev-rules or android-sdk-platform-tools-common, "
+    "and plug it in again."
+)
 _ASK_ANEW = " If it shows no question: unplug it and plug it in again, or `adb reconnect offline`."
 _STATES = (
     "device|offline|unauthorized|authorizing|connecting|recovery|rescue|sideload|bootloader|"
@@ -361,8 +365,7 @@ def refused(server: Server, words: str, name: str) -> PhoneError:
     if "permissions" in lower:
         return LinkError(
             f"{server.where} may not open {phone} on USB",
-            hint="Its udev rule is missing: install android-udev-rules or "
-            "android-sdk-platform-tools-common, and plug it in again.",
+            hint=UDEV,
         )
     if "offline" in lower or "connecting" in lower or "detached" in lower:
         return LinkError(

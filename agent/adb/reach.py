@@ -1,0 +1,311 @@
+"""Which way to a phone: through a running adb server, by TCP, or on USB.
+
+``auto`` takes the server for a phone that it has, since USB can be held by one program only and
+wireless debugging's TLS is the server's; else TCP for an address; else USB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.adb import server_link, shell
+from agent.adb.address import address_text, is_address, parse_address
+from agent.adb.connection import connect_tcp
+from agent.adb.keys import load_signer
+from agent.adb.link import Link
+from agent.adb.server import UDEV, Server, ServerDevice, refused
+from agent.errors import (
+    LinkError,
+    NoPhoneError,
+    NoServerError,
+    PhoneError,
+    UnauthorizedError,
+    UsageError,
+)
+from agent.text import shown
+
+Way = Literal["auto", "server", "tcp", "usb"]
+WAYS: tuple[Way, ...] = ("auto", "server", "tcp", "usb")
+
+_SERVER_TIMEOUT = 3.0  # seconds; a server on this computer answers within milliseconds
+_SERIAL = "s=$(getprop ro.serialno); echo ${s:-$(getprop ro.boot.serialno)}"
+
+
+@dataclass(frozen=True)
+class Nearby:
+    """A phone that is at hand.
+
+    ``name`` is what :func:`reach` takes; ``state`` is ``device`` for one that can be used now,
+    ``found`` for one on USB that nobody asked yet, ``unauthorized``, ``offline``,
+    ``no permissions``, … ``serial`` is the phone's own, where it is known without asking it.
+    ``hint`` says what to do about the state.
+    """
+
+    way: str
+    name: str
+    state: str
+    serial: str | None = None
+    model: str | None = None
+    hint: str | None = None
+
+
+def reach(
+    name: str,
+    *,
+    way: Way = "auto",
+    serial: str | None = None,
+    timeout: float = 10.0,
+    on_prompt: Callable[[], None] | None = None,
+    on_choice: Callable[[str], None] | None = None,
+) -> Link:
+    """A link to the phone ``name``: ``HOST[:PORT]``, a serial number, or a server's name for it.
+
+    ``serial`` is the phone's own, where the caller knows it beside an address: then the phone is
+    also found where it is now. It is not proof: ask the phone. ``timeout`` (seconds) is for each
+    way that is tried; ``on_prompt`` is called when the phone asks its user; ``on_choice`` with the
+    link's ``where`` once ``auto`` has made one.
+
+    NoPhoneError says what was tried. A forced way has that way's errors.
+    """
+    if way not in WAYS:
+        raise UsageError(f"no way is called {way!r}", hint=f"There are: {', '.join(WAYS)}.")
+    trip = _Trip(name, serial, timeout, on_prompt, on_choice or (lambda _: None))
+    if way == "server":
+        return trip.by_server()
+    if way == "tcp":
+        return trip.by_tcp()
+    if way == "usb":
+        return trip.by_usb()
+    return trip.auto()
+
+
+class _Trip:
+    """One call of :func:`reach`."""
+
+    def __init__(
+        self,
+        name: str,
+        serial: str | None,
+        timeout: float,
+        on_prompt: Callable[[], None] | None,
+        on_choice: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.address = parse_address(name) if is_address(name) else None
+        self.serial = serial or (None if self.address else name)
+        self.timeout = timeout
+        self.on_prompt = on_prompt
+        self.on_choice = on_choice
+        self.server = Server.default()
+        self.tried: list[str] = []
+
+    def auto(self) -> Link:
+        """The first way that works, in the order of the module's docstring."""
+        devices = self._devices()
+        device = self._choose(devices)
+        if device is not None and device.ready:
+            return self._through_server(device)
+        if device is not None:
+            self.tried.append(f"{self.server.where} has it in state {device.state!r}")
+        problem: PhoneError | None = None
+        if self.address is not None:
+            try:
+                return self._chosen(self.by_tcp())
+            except (LinkError, UnauthorizedError) as error:
+                problem = error
+                self.tried.append(error.message)
+        if device is None and self.serial is not None:
+            other = self._ask_serials(devices)
+            link = self._through_server(other) if other is not None else self._on_usb()
+            if link is not None:
+                return link
+        if isinstance(problem, UnauthorizedError):
+            raise problem
+        if device is not None:  # the server's word on the state is what helps most
+            raise refused(self.server, device.state, device.serial) from problem
+        if problem is not None:
+            raise problem
+        raise NoPhoneError(
+            f"no phone {shown(self.name)} is at hand: {'; '.join(self.tried)}",
+            hint="Plug it in with «USB debugging» on, or give its HOST:PORT. "
+            "`offhook devices` lists what is there.",
+        )
+
+    def by_server(self) -> Link:
+        """Through the server, or not at all."""
+        devices = self.server.devices(timeout=self.timeout)
+        device = self._choose(devices)
+        if device is None and self.address is None:
+            device = self._ask_serials(devices)
+        if device is None:
+            raise NoPhoneError(
+                f"{self.server.where} has no phone {shown(self.name)}",
+                hint="`offhook connect HOST:PORT` makes it connect to a phone by TCP; a phone "
+                "on USB needs «USB debugging» on.",
+            )
+        return self._through_server(device)
+
+    def by_tcp(self) -> Link:
+        """Directly by TCP, or not at all."""
+        if self.address is None:
+            raise UsageError(
+                f"{shown(self.name)} is no address, so it can't be reached by TCP",
+                hint="Write HOST:PORT, such as 192.0.2.7:5555.",
+            )
+        host, port = self.address
+        return connect_tcp(
+            host, port, [load_signer()], timeout=self.timeout, on_prompt=self.on_prompt
+        )
+
+    def by_usb(self) -> Link:
+        """Directly on USB, or not at all; LinkError says so if a server holds it."""
+        from agent.adb import usb  # the extra may not be installed
+
+        try:
+            return usb.connect_usb(
+                self.serial, [load_signer()], timeout=self.timeout, on_prompt=self.on_prompt
+            )
+        except usb.UsbBusy as error:
+            holder = self._holder()
+            raise usb.UsbBusy(
+                f"{error.message}" + (f": {self.server.where} holds it" if holder else ""),
+                hint="Go through the server, or end it: `adb kill-server` (Android Studio "
+                "starts it anew)."
+                if holder
+                else error.hint,
+            ) from error
+
+    # What the server has
+
+    def _devices(self) -> list[ServerDevice]:
+        """The server's phones; none when no server runs, which costs a refused connection."""
+        try:
+            return self.server.devices(timeout=_SERVER_TIMEOUT)
+        except NoServerError:
+            self.tried.append(f"no adb server runs at {self.server.host}:{self.server.port}")
+        except LinkError as error:
+            self.tried.append(error.message)
+        return []
+
+    def _choose(self, devices: list[ServerDevice]) -> ServerDevice | None:
+        """The one that is meant, by its name or its serial number; a ready one before others."""
+        names = {self.name}
+        if self.address is not None:
+            names.add(address_text(*self.address))
+        named = [d for d in devices if d.serial in names]
+        if self.serial is not None:
+            named += [d for d in devices if self.serial in (d.serial, d.hardware_serial)]
+        return next((d for d in named if d.ready), named[0] if named else None)
+
+    def _ask_serials(self, devices: list[ServerDevice]) -> ServerDevice | None:
+        """The server's phone of that serial number, among those whose name does not tell it."""
+        if self.serial is None:
+            return None
+        asked = [d for d in devices if d.ready and d.hardware_serial is None]
+        for device in asked:
+            if ask_serial(self.server, device) == self.serial:
+                return device
+        self.tried.append(
+            f"{self.server.where} has {len(devices) or 'no'} phones, but not this one"
+            if devices
+            else "the server has no phone"
+        )
+        return None
+
+    def _through_server(self, device: ServerDevice) -> Link:
+        return self._chosen(
+            server_link.link(self.server, device, timeout=self.timeout, on_prompt=self.on_prompt)
+        )
+
+    def _holder(self) -> ServerDevice | None:
+        """What the server says of the phone whose USB interface somebody holds."""
+        try:
+            devices = self.server.devices(timeout=_SERVER_TIMEOUT)
+        except LinkError:
+            return None
+        on_usb = [d for d in devices if d.usb is not None]
+        if self.serial is None:
+            return on_usb[0] if len(on_usb) == 1 else None
+        return next((d for d in on_usb if d.serial == self.serial), None)
+
+    # USB
+
+    def _on_usb(self) -> Link | None:
+        """By USB, or through the server that holds it; None when it is not plugged in."""
+        from agent.adb import usb
+
+        if not usb.available():
+            self.tried.append("phones on USB can't be looked for: offhook[usb] is not installed")
+            return None
+        try:
+            return self._chosen(self.by_usb())
+        except NoPhoneError as error:
+            self.tried.append(error.message)
+            return None
+        except usb.UsbBusy:
+            holder = self._holder()  # a server may have taken it since it was asked
+            if holder is None:
+                raise
+            return self._through_server(holder)
+
+    def _chosen(self, link: Link) -> Link:
+        self.on_choice(link.where)
+        return link
+
+
+def ask_serial(server: Server, device: ServerDevice, *, timeout: float = 3.0) -> str | None:
+    """The serial number of a phone that a server has, as the phone says it; None if it doesn't."""
+    try:
+        with server_link.link(server, device, timeout=timeout) as link:
+            return shell.run(link, _SERIAL, timeout=timeout).text.strip() or None
+    except PhoneError:
+        return None
+
+
+def nearby(*, server: Server | None = None) -> list[Nearby]:
+    """What is at hand now: the server's phones, and those on USB that it does not have."""
+    server = server or Server.default()
+    try:
+        devices = server.devices(timeout=_SERVER_TIMEOUT)
+    except LinkError:
+        devices = []
+    found = [
+        Nearby(
+            "server",
+            device.serial,
+            device.state,
+            serial=device.hardware_serial,
+            model=device.model and device.model.replace("_", " "),
+            hint=None if device.ready else refused(server, device.state, device.serial).hint,
+        )
+        for device in devices
+    ]
+    held = {d.usb for d in devices if d.usb is not None}
+    return found + [phone for path, phone in _on_usb() if path not in held]
+
+
+def _on_usb() -> list[tuple[str, Nearby]]:
+    """The phones on USB with the port of each; none where the extra is not installed."""
+    from agent.adb import usb
+
+    if not usb.available():
+        return []
+    try:
+        phones = usb.list_usb()
+    except LinkError:
+        return []
+    return [
+        (
+            phone.path,
+            Nearby(
+                "usb",
+                phone.serial,
+                "found" if phone.openable else "no permissions",
+                serial=phone.serial or None,
+                hint=None if phone.openable else UDEV,
+            ),
+        )
+        for phone in phones
+    ]
