@@ -1,19 +1,20 @@
 """ADB's packets: a header of 24 bytes and a payload.
 
-Source: AOSP packages/modules/adb/protocol.txt; version 0x01000001 leaves the checksum out.
+Source: AOSP packages/modules/adb (protocol.txt, adb.h, types.h). From version 0x01000001 on,
+both sides leave the checksum out.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.errors import ProtocolError
 
 HEADER = struct.Struct("<6I")
 VERSION_CHECKSUM = 0x01000000
 VERSION = 0x01000001
-MAX_PAYLOAD = 1024 * 1024
+MAX_PAYLOAD = 1024 * 1024  # the most that any adbd grants, in bytes
 
 CNXN, AUTH, OPEN, OKAY, CLSE, WRTE, STLS = (
     int.from_bytes(name, "little")
@@ -23,9 +24,10 @@ COMMANDS = frozenset({CNXN, AUTH, OPEN, OKAY, CLSE, WRTE, STLS})
 
 AUTH_TOKEN, AUTH_SIGNATURE, AUTH_PUBLIC_KEY = 1, 2, 3
 
+Buffer = bytes | bytearray | memoryview
 
-@dataclass(frozen=True)
-class Header:
+
+class Header(NamedTuple):
     """What a packet's first 24 bytes say; ``length`` is the payload's, in bytes."""
 
     command: int
@@ -35,10 +37,10 @@ class Header:
     checksum: int
 
 
-def encode(command: int, arg0: int, arg1: int, payload: bytes, *, checksum: bool) -> bytes:
-    """A packet as it goes over the wire."""
+def encode(command: int, arg0: int, arg1: int, payload: Buffer, *, checksum: bool) -> bytes:
+    """The header of a packet; the payload follows it on the wire."""
     total = sum(payload) & 0xFFFFFFFF if checksum else 0
-    return HEADER.pack(command, arg0, arg1, len(payload), total, command ^ 0xFFFFFFFF) + payload
+    return HEADER.pack(command, arg0, arg1, len(payload), total, command ^ 0xFFFFFFFF)
 
 
 def decode(raw: bytes) -> Header:
@@ -53,7 +55,7 @@ def decode(raw: bytes) -> Header:
     return Header(command, arg0, arg1, length, checksum)
 
 
-def verify(header: Header, payload: bytes, *, checksum: bool) -> None:
+def verify(header: Header, payload: bytes) -> None:
     """ProtocolError when the payload does not have the checksum that the header names."""
-    if checksum and sum(payload) & 0xFFFFFFFF != header.checksum:
+    if sum(payload) & 0xFFFFFFFF != header.checksum:
         raise ProtocolError("an ADB packet came with a wrong checksum")
