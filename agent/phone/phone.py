@@ -9,28 +9,25 @@ from typing import Self
 
 from agent.adb import files as adb_files
 from agent.adb import shell
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import load_signer
 from agent.adb.link import Link
+from agent.adb.reach import Way, reach
 from agent.adb.reconnect import Cancel, LastingLink
 from agent.adb.shell import Completed
-from agent.errors import FileGoneError, LinkError, RemoteError, UsageError
+from agent.errors import FileGoneError, LinkError, RemoteError
 from agent.phone.facts import Facts, read_facts, read_serial
 from agent.phone.files import RemoteFile, Source
 from agent.phone.root import Root, find_root
 from agent.text import shown
 
-DEFAULT_PORT = 5555
-
 
 class Phone:
     """A phone that answers. Close it when done.
 
-    ``connect`` makes a connection. When one broke, what ran over it failed; the next command
+    ``connect`` makes a connection; it is given the serial number once that is known. When one broke, what ran over it failed; the next command
     goes over a new one, if it is the same phone that answers there.
     """
 
-    def __init__(self, connect: Callable[[], Link]) -> None:
+    def __init__(self, connect: Callable[[str | None], Link]) -> None:
         self._connect = connect
         self.link = LastingLink(self._reach)
 
@@ -73,18 +70,18 @@ class Phone:
         self.link.mend(patience, cancel)
 
     def _reach(self) -> Link:
-        link = self._connect()
-        if "facts" in self.__dict__:  # an address may have been lent to another phone meanwhile
-            try:
-                found = read_serial(link)
-                if found != self.serial:
-                    raise LinkError(
-                        f"at {link.where} another phone answers now: {shown(found)}, "
-                        f"not {self.serial}"
-                    )
-            except BaseException:
-                link.close()
-                raise
+        if "facts" not in self.__dict__:
+            return self._connect(None)
+        link = self._connect(self.serial)
+        try:
+            found = read_serial(link)
+            if found != self.serial:  # an address may have been lent to another phone meanwhile
+                raise LinkError(
+                    f"at {link.where} another phone answers now: {shown(found)}, not {self.serial}"
+                )
+        except BaseException:
+            link.close()
+            raise
         return link
 
     # PhoneFiles
@@ -161,28 +158,20 @@ def _remote_file(record: bytes) -> RemoteFile:
         ) from error
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """``HOST[:PORT]`` as host and port, ``[::1]:5555`` too; UsageError for anything else."""
-    host, colon, port = text.rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
-        host, port = text, str(DEFAULT_PORT)
-    host = host.strip("[]")
-    plain = port.isascii() and port.isdigit() and len(port) <= 5
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        plain = False
-    if not host or not plain or not 0 < int(port) < 65536:
-        raise UsageError(
-            f"{shown(text)!r} is not an address", hint="Write HOST:PORT, such as 192.0.2.7:5555."
-        )
-    return host, int(port)
-
-
 def open_phone(
-    address: str, *, timeout: float = 10.0, on_prompt: Callable[[], None] | None = None
+    name: str,
+    *,
+    way: Way = "auto",
+    serial: str | None = None,
+    timeout: float = 10.0,
+    on_prompt: Callable[[], None] | None = None,
 ) -> Phone:
-    """Connect to the phone at ``HOST[:PORT]``; a LinkError or UnauthorizedError says why not."""
-    host, port = parse_address(address)
-    signers = [load_signer()]
-    return Phone(lambda: connect_tcp(host, port, signers, timeout=timeout, on_prompt=on_prompt))
+    """Reach the phone ``name``, as :func:`agent.adb.reach.reach` has it; a PhoneError if not.
+
+    Later connections of the same object are to the same phone, wherever it is then.
+    """
+    return Phone(
+        lambda known: reach(
+            name, way=way, serial=known or serial, timeout=timeout, on_prompt=on_prompt
+        )
+    )

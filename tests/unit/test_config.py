@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.adb.address import parse_address
 from agent.capture.consent import consent
 from agent.capture.journal import Journal, end_journal, read_journal, write_journal
 from agent.config import load_config
 from agent.errors import ConfigError, ConsentError, UsageError
-from agent.phone.phone import parse_address
 
 
 def write(home: Path, text: str) -> Path:
