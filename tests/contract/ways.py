@@ -14,6 +14,7 @@ from agent.adb.keys import load_signer
 from agent.adb.link import Link
 from agent.adb.server import Server
 from agent.adb.server_link import link as server_link
+from agent.adb.usb import connect_usb
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,19 @@ def server(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
         yield Reached(link)
 
 
+@contextmanager
+def usb(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
+    """By a cable, from the computer inside the guest of tests.lab.usb."""
+    with connect_usb("LABUSB1", [load_signer(tmp / "adbkey")]) as link:
+        yield Reached(link)
+
+
 Way = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Reached]]
 
 WAYS: dict[str, Way] = {
     "tcp": tcp,
     "server": server,
+    "usb": usb,
 }
+INSIDE = frozenset({"usb"})
+"""Ways that there are only inside a guest; the environment names them there."""

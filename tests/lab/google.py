@@ -8,8 +8,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import adbutils
-
 from tests.lab.phone import LabPhone
 
 
@@ -28,6 +26,8 @@ class Adb:
     """Google's adb, with a server of its own on a free port."""
 
     def __init__(self, home: Path) -> None:
+        import adbutils  # not in every place where a test of the contract runs
+
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
