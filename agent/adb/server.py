@@ -122,17 +122,16 @@ class Tracker:
 
     def wait(self, timeout: float | None) -> bool:
         """Whether there is news, or the end of it, within ``timeout`` seconds."""
-        return self._socket.wait(timeout)
+        return self._whole() is not None or self._socket.wait(timeout)
 
     def next(self, timeout: float | None) -> list[ServerDevice]:
         """The next list; LinkTimeout when none came, LinkError when the server ended."""
         deadline = None if timeout is None else Deadline(timeout)
         while True:
-            if len(self._buffer) >= 4:
-                end = 4 + self._socket.size(self._buffer[:4])
-                if len(self._buffer) >= end:
-                    text, self._buffer = self._buffer[4:end], self._buffer[end:]
-                    return parse_devices(text.decode("utf-8", "surrogateescape"))
+            end = self._whole()
+            if end is not None:
+                text, self._buffer = self._buffer[4:end], self._buffer[end:]
+                return parse_devices(text.decode("utf-8", "surrogateescape"))
             try:
                 part = self._socket.read(deadline.left if deadline else None, 65536)
             except ConnectionError:
@@ -140,6 +139,13 @@ class Tracker:
             if not part:
                 raise LinkError(f"{self._socket.where} ended")
             self._buffer += part
+
+    def _whole(self) -> int | None:
+        """Where the first list in the buffer ends; None when it is not there yet."""
+        if len(self._buffer) < 4:
+            return None
+        end = 4 + self._socket.size(self._buffer[:4])
+        return end if len(self._buffer) >= end else None
 
 
 @dataclass(frozen=True)

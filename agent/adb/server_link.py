@@ -241,8 +241,14 @@ def _ready(
     """The phone once it is ready; at once, unless it is about to be, or its user was asked."""
     name = wanted if isinstance(wanted, str) else wanted.serial
     asked = False
+    device = None
     while True:
-        device = find(tracker.next(deadline.left), wanted)
+        try:
+            device = find(tracker.next(deadline.left), wanted)
+        except LinkTimeout:
+            if device is None:
+                raise
+            raise refused(server, device.state, name) from None
         if device is None:
             raise refused(server, "not found", name)
         if device.ready:
@@ -252,8 +258,6 @@ def _ready(
             deadline = Deadline(deadline.timeout)
             on_prompt()
         elif device.state not in ("connecting", "authorizing") and not asked:
-            raise refused(server, device.state, name)
-        if not tracker.wait(deadline.left):
             raise refused(server, device.state, name)
 
 

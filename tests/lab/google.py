@@ -38,6 +38,8 @@ class Adb:
             "ANDROID_USER_HOME": str(home),
             "PATH": os.environ["PATH"],
             "ADB_MDNS": "0",
+            "ADB_USB": "0",  # nor for phones on USB, for which its start waits three seconds
+            "ADB_LIBUSB": "0",
             "ADB_LOCAL_TRANSPORT_MAX_PORT": "5554",  # it looks for no emulators
         }
 
