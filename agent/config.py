@@ -5,7 +5,8 @@ own place for data. Nothing needs to be set.
 
     [[phone]]
     alias   = "desk"
-    address = "192.0.2.7:5555"
+    address = "192.0.2.7:5555"      # or its serial number
+    way     = "auto"                # or server, tcp, usb
 
     [[source]]                      # a folder to pull besides what Offhook records itself
     name = "bcr"
@@ -25,6 +26,7 @@ from typing import Any
 
 import platformdirs
 
+from agent.adb.reach import WAYS, Way
 from agent.errors import ConfigError
 from agent.phone.files import Source
 
@@ -37,6 +39,7 @@ class PhoneSetting:
 
     alias: str
     address: str
+    way: Way = "auto"
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,12 @@ def load_config(home: Path) -> Config:
         raise ConfigError(f"can't read {path}: {error}") from error
     _known(path, "", raw, ("phone", "source"))
     phones = [
-        PhoneSetting(_text(path, "phone", item, "alias"), _text(path, "phone", item, "address"))
-        for item in _tables(path, raw, "phone", ("alias", "address"))
+        PhoneSetting(
+            _text(path, "phone", item, "alias"),
+            _text(path, "phone", item, "address"),
+            _way(path, item),
+        )
+        for item in _tables(path, raw, "phone", ("alias", "address", "way"))
     ]
     sources = []
     for item in _tables(path, raw, "source", ("name", "path", "root")):
@@ -104,6 +111,14 @@ def _text(path: Path, table: str, item: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(f'{path}: a [[{table}]] needs {key} = "…"')
     return value
+
+
+def _way(path: Path, item: dict[str, Any]) -> Way:
+    asked = item.get("way", "auto")
+    for way in WAYS:
+        if way == asked:
+            return way
+    raise ConfigError(f"{path}: [[phone]] way is {asked!r}, not one of {', '.join(WAYS)}")
 
 
 def _known(path: Path, where: str, table: dict[str, Any], keys: Iterable[str]) -> None:

@@ -6,18 +6,35 @@ import json as jsonlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from agent.adb.reach import Nearby, Way, nearby
 from agent.archive.archive import Archive
 from agent.config import Config, load_config
 from agent.errors import NoPhoneError, OffhookError, UsageError
 from agent.phone.phone import Phone, open_phone
 from agent.text import shown
+
+FIRST_PHONE = (
+    "Plug it in with «USB debugging» on, and let `adb devices` see it; or turn on ADB over TCP "
+    "(`adb tcpip 5555` over USB), then `offhook connect HOST:5555`."
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A phone to reach: ``label`` is what a person calls it, ``name`` what
+    :func:`agent.adb.reach.reach` takes, ``serial`` its own where it is known."""
+
+    label: str
+    name: str
+    way: Way = "auto"
+    serial: str | None = None
 
 
 @dataclass
@@ -27,6 +44,7 @@ class App:
     home: Path
     json: bool = False
     phone: str | None = None
+    via: Way | None = None
     console: Console = field(default_factory=lambda: Console(highlight=False, emoji=False))
     errors: Console = field(
         default_factory=lambda: Console(stderr=True, highlight=False, emoji=False)
@@ -52,44 +70,63 @@ class App:
         """A line for the person, never mixed into ``--json``."""
         (self.errors if self.json else self.console).print(text, markup=False, soft_wrap=True)
 
-    def addresses(self) -> dict[str, str]:
-        """Every phone known here: alias or serial → address."""
-        known: dict[str, str] = {}
+    def known(self) -> dict[str, Target]:
+        """Every phone known here, by its alias (or its serial) and by its serial."""
+        known: dict[str, Target] = {}
+        aliases = {phone.alias: phone for phone in self.config.phones}
         if (self.home / "offhook.db").exists():
             with self.archive() as archive:
                 for row in archive.phones():
-                    if row.address:
-                        known[row.alias or row.serial] = row.address
-                        known[row.serial] = row.address
-        known.update({phone.alias: phone.address for phone in self.config.phones})
+                    setting = aliases.pop(row.alias or "", None)
+                    if setting is None and row.address is None:
+                        continue  # known from imported recordings alone
+                    name = setting.address if setting else row.address or row.serial
+                    way = setting.way if setting else "auto"
+                    target = Target(row.alias or row.serial, name, way, row.serial)
+                    known[target.label] = known[row.serial] = target
+        for alias, setting in aliases.items():
+            known[alias] = Target(alias, setting.address, setting.way)
         return known
 
-    def address(self, phone: str | None) -> str:
-        """The address of the phone meant; NoPhoneError or UsageError when that is not clear."""
+    def targets(self, phone: str | None = None) -> list[Target]:
+        """The phone that is asked for, or all that are known, or the one that is at hand."""
         phone = phone or self.phone
-        known = self.addresses()
         if phone is not None:
-            if phone in known:
-                return known[phone]
-            if ":" in phone or "." in phone or phone == "localhost":
-                return phone
-            raise NoPhoneError(
-                f"no phone is known as {shown(phone)!r}",
-                hint="Give its address once: `offhook --phone HOST:PORT doctor`.",
-            )
-        if not known:
-            raise NoPhoneError(
-                "no phone is known yet",
-                hint="Turn on ADB over TCP (`adb tcpip 5555` over USB), then "
-                "`offhook --phone HOST:5555 doctor`.",
-            )
-        different = sorted(set(known.values()))
-        if len(different) > 1:
+            return [self.target(phone)]
+        known = self.known()
+        if known:
+            different = {target.label: target for target in known.values()}
+            return [self._by(different[label]) for label in sorted(different)]
+        return [self._by(Target(found.name, found.name)) for found in usable(nearby())]
+
+    def target(self, phone: str | None) -> Target:
+        """The phone meant; NoPhoneError or UsageError when that is not clear."""
+        phone = phone or self.phone
+        if phone is not None:
+            # What is not known may still be at hand: under its serial, or a server's name for it.
+            return self._by(self.known().get(phone) or Target(phone, phone))
+        targets = self.targets()
+        if not targets:
+            raise NoPhoneError("no phone is known yet, and none is at hand", hint=FIRST_PHONE)
+        if len(targets) > 1:
+            names = ", ".join(shown(target.label) for target in targets)
             raise UsageError(
-                f"{len(different)} phones are known: {', '.join(sorted(known))}",
-                hint="Say which with --phone.",
+                f"{len(targets)} phones could be meant: {names}", hint="Say which with --phone."
             )
-        return different[0]
+        return targets[0]
+
+    def _by(self, target: Target) -> Target:
+        return target if self.via is None else replace(target, way=self.via)
+
+    def reach(self, target: Target, *, timeout: float = 10.0) -> Phone:
+        """Reach a phone; a PhoneError says why it can't be had."""
+        return open_phone(
+            target.name,
+            way=target.way,
+            serial=target.serial,
+            timeout=timeout,
+            on_prompt=self.prompt,
+        )
 
     def serial(self, phone: str | None) -> str | None:
         """The serial or alias by which the archive knows a phone; its address will do too."""
@@ -101,44 +138,45 @@ class App:
     @contextmanager
     def open_phone(self, phone: str | None) -> Iterator[Phone]:
         """A connection to the phone meant, which is remembered for the next time."""
-        address = self.address(phone)
-        with open_phone(address, on_prompt=self.prompt) as opened:
-            self.check(phone or self.phone, opened, address)
+        target = self.target(phone)
+        with self.reach(target) as opened:
+            self.check(target, opened)
             with self.archive() as archive:
-                self.remember(opened, address, archive)
+                self.remember(opened, target, archive)
             yield opened
 
-    def check(self, asked: str | None, phone: Phone, address: str) -> None:
+    def check(self, target: Target, phone: Phone) -> None:
         """Addresses are lent out anew: NoPhoneError when another phone answers than was asked
         for by its serial, or by an alias of that serial's."""
-        if not (self.home / "offhook.db").exists():
-            return
-        with self.archive() as archive:
-            wanted = next((row.serial for row in archive.phones() if row.serial == asked), None)
-        if wanted is not None and wanted != phone.serial:
+        if target.serial is not None and target.serial != phone.serial:
             raise NoPhoneError(
-                f"at {address} answers {phone.facts.name}, serial {phone.serial}, "
-                f"not {shown(wanted)}",
+                f"at {target.name} answers {phone.facts.name}, serial {phone.serial}, "
+                f"not {shown(target.serial)}",
                 hint="Give the phone's address: --phone HOST:PORT.",
             )
 
-    def remember(self, phone: Phone, address: str, archive: Archive) -> None:
-        """Keep the phone's address and facts in the archive."""
+    def remember(self, phone: Phone, target: Target, archive: Archive) -> None:
+        """Keep the phone's facts in the archive, and by what name it was reached."""
         facts = phone.facts
         archive.add_phone(
             facts.serial,
-            alias=next((p.alias for p in self.config.phones if p.address == address), None),
+            alias=next((p.alias for p in self.config.phones if p.address == target.name), None),
             model=facts.model,
             manufacturer=facts.manufacturer,
             android=facts.android,
             fingerprint=facts.fingerprint,
             abi=facts.abis.split(",")[0],
-            address=address,
+            address=target.name,
         )
 
     def prompt(self) -> None:
         """Say that the phone waits for a tap."""
         self.note("The phone asks whether to trust this computer: unlock it and tap «Allow».")
+
+
+def usable(found: list[Nearby]) -> list[Nearby]:
+    """Those that can be used now, or can be asked to be."""
+    return [phone for phone in found if phone.state in ("device", "found")]
 
 
 def fail(error: OffhookError, app: App) -> int:

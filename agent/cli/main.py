@@ -10,14 +10,16 @@ from pathlib import Path
 import click
 
 from agent import __version__
-from agent.cli import library, phone, syncing
+from agent.adb.reach import WAYS, Way
+from agent.cli import connecting, library, phone, syncing
 from agent.cli.common import App, fail
 from agent.config import home_dir
-from agent.errors import OffhookError
+from agent.errors import OffhookError, UsageError
 
 _EPILOG = """\b
 First steps:
-  offhook --phone HOST:5555 doctor     what the phone can do
+  offhook devices                      the phones at hand
+  offhook doctor                       what the phone can do
   offhook enable                       capture on
   offhook watch                        pull each recording as it appears
   offhook list                         what there is
@@ -36,15 +38,32 @@ First steps:
     metavar="NAME",
     help="The phone meant: alias, serial or HOST:PORT.  [env: OFFHOOK_PHONE]",
 )
+@click.option(
+    "--via",
+    type=click.Choice(WAYS),
+    help="The way to the phone: the adb server, TCP or USB.  [env: OFFHOOK_VIA]",
+)
 @click.option("--json", is_flag=True, help="Print one JSON document instead of text.")
 @click.pass_context
-def cli(context: click.Context, home: Path | None, phone: str | None, json: bool) -> None:
+def cli(
+    context: click.Context, home: Path | None, phone: str | None, via: Way | None, json: bool
+) -> None:
     """Call recordings from a rooted Android test phone, verified and searchable here."""
     phone = phone or os.environ.get("OFFHOOK_PHONE") or None
-    context.obj = App(home=home_dir(home), json=json, phone=phone)
+    context.obj = App(home=home_dir(home), json=json, phone=phone, via=via or _via())
 
 
-for _command in (*phone.COMMANDS, *syncing.COMMANDS, *library.COMMANDS):
+def _via() -> Way | None:
+    asked = os.environ.get("OFFHOOK_VIA") or None
+    for way in WAYS:
+        if asked == way:
+            return way
+    if asked is not None:
+        raise UsageError(f"OFFHOOK_VIA is {asked!r}, not one of {', '.join(WAYS)}")
+    return None
+
+
+for _command in (*connecting.COMMANDS, *phone.COMMANDS, *syncing.COMMANDS, *library.COMMANDS):
     cli.add_command(_command)
 
 

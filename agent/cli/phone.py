@@ -1,4 +1,4 @@
-"""devices, doctor, enable, disable, status: what is about a phone."""
+"""doctor, enable, disable, status: what is about one phone."""
 
 from __future__ import annotations
 
@@ -15,47 +15,11 @@ from agent.capture.doctor import Diagnosis, diagnose
 from agent.capture.journal import read_consent, read_journal, write_consent
 from agent.cli import syncing
 from agent.cli.common import App, pass_app
-from agent.errors import ConsentError, PhoneError, RestoreError, UsageError
-from agent.phone.phone import Phone, open_phone
+from agent.errors import ConsentError, RestoreError
+from agent.phone.phone import Phone
 from agent.text import shown
 
 _PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
-
-
-@click.command()
-@pass_app
-def devices(app: App) -> None:
-    """List the known phones."""
-    rows = []
-    for address in sorted(set(app.addresses().values())):
-        alias = next((p.alias for p in app.config.phones if p.address == address), None)
-        row: dict[str, object] = {"address": address, "alias": alias, "answers": False}
-        try:
-            with open_phone(address, timeout=3) as phone:
-                with app.archive() as archive:
-                    app.remember(phone, address, archive)
-                facts = phone.facts
-                row |= {"answers": True, "serial": facts.serial, "name": facts.name}
-                row |= {"problem": None}
-        except (PhoneError, UsageError) as error:
-            row |= {"problem": error.message, "hint": error.hint}
-        rows.append(row)
-    if app.json:
-        app.print_json(rows)
-        return
-    if not rows:
-        app.note("No phone is known yet. Turn on ADB over TCP (`adb tcpip 5555` over USB), then:")
-        app.note("  offhook --phone HOST:5555 doctor")
-        return
-    table = Table(box=None, header_style="bold")
-    for heading in ("alias", "serial", "phone", "address", "state"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        state = "answers" if row["answers"] else str(row["problem"])
-        names = (shown(str(row.get(k) or "")) for k in ("alias", "serial", "name", "address"))
-        style = "green" if row["answers"] else "red"
-        table.add_row(*map(Text, names), Text(shown(state), style=style))
-    app.console.print(table)
 
 
 @click.command()
@@ -253,4 +217,4 @@ def status(app: App, phone: str | None) -> None:
         app.note(f"Last problem: {shown(said.problem)}")
 
 
-COMMANDS: tuple[click.Command, ...] = (devices, doctor, enable, disable, status)
+COMMANDS: tuple[click.Command, ...] = (doctor, enable, disable, status)

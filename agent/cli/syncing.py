@@ -25,11 +25,11 @@ from agent.archive.archive import Archive
 from agent.archive.records import Recording
 from agent.capture import recorder
 from agent.capture.journal import read_journal
-from agent.cli.common import App, pass_app
+from agent.cli.common import FIRST_PHONE, App, Target, pass_app
 from agent.cli.rows import as_json, length, level, who
 from agent.errors import BusyError, LinkError, NoPhoneError, PartialError, PhoneError, RootError
 from agent.phone.files import Source
-from agent.phone.phone import Phone, open_phone
+from agent.phone.phone import Phone
 from agent.sync.calllog import sync_calls
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Report, SyncEvent
@@ -45,15 +45,15 @@ _PATIENCE = 15.0  # seconds that `sync` waits for files that are still being wri
 @pass_app
 def sync(app: App, phone: str | None) -> None:
     """Pull what is new, once."""
-    addresses = _addresses(app, phone)
+    targets = _targets(app, phone)
     total = Report("")
     problems: list[PhoneError] = []
     with app.archive(write=True) as archive, _progress(app) as tell:
-        for address in addresses:
+        for target in targets:
             try:
-                with open_phone(address, on_prompt=app.prompt) as opened:
-                    app.check(phone or app.phone, opened, address)
-                    app.remember(opened, address, archive)
+                with app.reach(target) as opened:
+                    app.check(target, opened)
+                    app.remember(opened, target, archive)
                     report = _sync_phone(app, archive, opened, tell, problems)
             except PhoneError as error:
                 problems.append(error)
@@ -61,7 +61,7 @@ def sync(app: App, phone: str | None) -> None:
                 total.add(report)
                 if report.link_lost is not None:
                     problems.append(LinkError(report.link_lost))
-    if len(problems) == 1 and len(addresses) == 1 and not total.filed and not total.failed:
+    if len(problems) == 1 and len(targets) == 1 and not total.filed and not total.failed:
         raise problems[0]
     _print_report(app, total, problems)
     if problems or total.failed:
@@ -169,29 +169,30 @@ def watch(app: App, phone: str | None) -> None:
 
     New recordings come by events from the phone. Ctrl-C ends it.
     """
-    addresses = _addresses(app, phone)
-    names = {address: name for name, address in app.addresses().items()}
+    targets = _targets(app, phone)
     stop = threading.Event()
     broken: list[BaseException] = []
     with app.archive(write=True, purpose="watch") as archive, _stopped_by_signals(stop):
         lines = _Lines(app)
 
-        def watch_one(address: str) -> None:
+        def watch_one(target: Target) -> None:
             @contextmanager
             def opened() -> Iterator[Phone]:
-                with open_phone(address, on_prompt=app.prompt) as found:
-                    app.remember(found, address, archive)
+                with app.reach(target) as found:
+                    app.check(target, found)
+                    app.remember(found, target, archive)
                     yield found
 
-            name = names.get(address, address)
             try:
-                Watch(name, opened, archive, list(app.config.sources), lines.tell, stop).run()
+                Watch(
+                    target.label, opened, archive, list(app.config.sources), lines.tell, stop
+                ).run()
             except BaseException as error:  # noqa: BLE001 - told by the main thread
                 broken.append(error)
                 stop.set()
 
         threads = [
-            threading.Thread(target=watch_one, args=(a,), name=f"watch {a}") for a in addresses
+            threading.Thread(target=watch_one, args=(t,), name=f"watch {t.name}") for t in targets
         ]
         for thread in threads:
             thread.start()
@@ -201,15 +202,11 @@ def watch(app: App, phone: str | None) -> None:
         raise broken[0]
 
 
-def _addresses(app: App, phone: str | None) -> list[str]:
-    if phone is not None or app.phone is not None:
-        return [app.address(phone)]
-    known = sorted(set(app.addresses().values()))
-    if not known:
-        raise NoPhoneError(
-            "no phone is known yet", hint="Give its address once: --phone HOST:5555."
-        )
-    return known
+def _targets(app: App, phone: str | None) -> list[Target]:
+    targets = app.targets(phone)
+    if not targets:
+        raise NoPhoneError("no phone is known yet, and none is at hand", hint=FIRST_PHONE)
+    return targets
 
 
 @contextmanager
@@ -242,15 +239,20 @@ class _Bars(_Tell):
 
     def __call__(self, event: SyncEvent) -> None:
         if event.kind == "pulling":
-            name = shown(event.path.rsplit("/", 1)[-1])
-            self._tasks[event.path] = self._progress.add_task(name, total=event.size)
+            self._tasks[event.path] = self._progress.add_task(_name(event), total=event.size)
         task = self._tasks.get(event.path)
         if task is None:
             return
         if event.kind == "progress":
-            self._progress.update(task, completed=event.done)
+            self._progress.update(task, completed=event.done, description=_name(event))
+        elif event.kind == "broken":
+            self._progress.update(task, description=f"{_name(event)} (waiting for the phone)")
         elif event.kind in ("filed", "duplicate", "failed", "gone"):
             self._progress.remove_task(self._tasks.pop(event.path))
+
+
+def _name(event: SyncEvent) -> str:
+    return shown(event.path.rsplit("/", 1)[-1])
 
 
 @contextmanager
@@ -338,6 +340,8 @@ class _Lines:
             if event.kind == "filed" and recording is not None:
                 style = "bold red" if recording.silent else "green"
                 return _line(recording, names=self._names), style
+            if event.kind == "broken":
+                return f"{shown(event.error or '')}; waiting for the phone", "yellow"
             if event.kind == "failed":
                 return f"failed: {shown(event.error or '')}", "red"
             return "", ""
