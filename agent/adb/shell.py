@@ -1,25 +1,56 @@
-"""Commands on the phone: exit code, stdout and stderr apart, by adbd's shell protocol v2.
+"""Commands on the phone: exit code, stdout and stderr apart, and an end when time is up.
 
-Source: AOSP packages/modules/adb/shell_protocol.h: frames of a one-byte id, a 32-bit length
-and the data. Phones have it since Android 7.
+Where the phone has shell protocol v2, its stdin, stdout and stderr are sockets. ``exec:`` is the
+way on older phones; from Android 7 on it goes through a terminal in raw mode (AOSP
+packages/modules/adb/daemon/shell_service.cpp), which is several times slower.
 """
 
 from __future__ import annotations
 
+import secrets
 import shlex
-import struct
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from agent.adb.frames import (
+    CLOSE_STDIN,
+    EXIT,
+    STDERR,
+    STDIN,
+    STDOUT,
+    Exec,
+    Frame,
+    Frames,
+    ShellV2,
+    fed,
+    wrapped,
+)
 from agent.adb.link import Link, Stream
-from agent.errors import LinkError, LinkTimeout, ProtocolError, RemoteError
+from agent.errors import LinkError, LinkTimeout, PhoneError, ProtocolError, RemoteError
 
-STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
-_FRAME = struct.Struct("<BI")
-_MAX_FRAME = 16 << 20
+__all__ = [
+    "CLOSE_STDIN",
+    "EXIT",
+    "STDERR",
+    "STDIN",
+    "STDOUT",
+    "Completed",
+    "NotStartedError",
+    "Process",
+    "run",
+    "spawn",
+]
+
 _OPEN_TIMEOUT = 15.0
+_KILL_TIMEOUT = 2.0  # a phone that says nothing any more is not waited for longer
+_SMALL_INPUT = 65536  # what surely fits between here and there, read or not
+_MOST_BANNER = 1 << 20
+_MOST_WORDS = 16384  # bytes of stderr that an error keeps
 
 
 @dataclass(frozen=True)
@@ -47,12 +78,37 @@ class Completed:
         return self
 
 
-class Process:
-    """A running command: frames as they come. Close it to end it."""
+class NotStartedError(RemoteError):
+    """The script did not begin; ``stderr`` is what came instead, such as a ``su`` that denies."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, words: str) -> None:
+        super().__init__(f"the phone's shell did not start: {words or 'no words'}", stderr=words)
+
+
+class Process:
+    """A running command: frames as they come. Close it to end it, on the phone too.
+
+    ``become`` is what stands before a quoted script to run it as somebody else. The command's
+    first words on stdout are the process ids of its shells, which nobody but us gets to see:
+    with them, :meth:`close` kills all that the command started and that did not leave its
+    process group (as ``setsid`` does).
+    """
+
+    def __init__(
+        self, link: Link, stream: Stream, frames: Frames, mark: str, become: str | None
+    ) -> None:
+        self._link = link
         self._stream = stream
-        self._buffer = bytearray()
+        self._frames = frames
+        self._mark = mark.encode()
+        self._become = become
+        self._shells: list[int] = []
+        self._wanted = 1 if become is None else 2
+        self._held = bytearray()  # stdout before the last of our words
+        self._ready: deque[Frame] = deque()
+        self._reading = threading.Lock()
+        self._exited = False  # whether the exit code came, which may not have been read yet
+        self._over = False
         self.code: int | None = None
 
     def __enter__(self) -> Self:
@@ -61,41 +117,126 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def started(self) -> bool:
+        """Whether the script began; a ``su`` that denies does not let it."""
+        return len(self._shells) == self._wanted
+
     def close(self) -> None:
-        """Close the stream; adbd then closes the command's pipes and hangs it up."""
-        self._stream.close()
+        """End the command, if it has not ended, with all that it started, and the stream.
+
+        A read under way in another thread ends at once.
+        """
+        running = not self._over and not self._exited and self._link.alive
+        try:
+            if running and self._still_open():
+                self._stream.close()
+                self._kill()
+        except PhoneError:
+            pass  # the link is gone, and with it the way to kill anything
+        finally:
+            self._over = True
+            self._stream.close()
 
     def send(self, data: bytes, timeout: float | None = 30.0) -> None:
         """Write to the command's standard input."""
-        for start in range(0, len(data), 65536):
-            part = data[start : start + 65536]
-            self._stream.write(_FRAME.pack(STDIN, len(part)) + part, timeout)
+        for piece in self._frames.encode(data):
+            self._stream.write(piece, timeout)
 
     def end_input(self, timeout: float | None = 30.0) -> None:
-        """Close the command's standard input."""
-        self._stream.write(_FRAME.pack(CLOSE_STDIN, 0), timeout)
+        """Close the command's standard input, where the phone has shell protocol v2."""
+        if ending := self._frames.end_input():
+            self._stream.write(ending, timeout)
 
-    def frame(self, timeout: float | None) -> tuple[int, bytes] | None:
-        """The next frame, or None after the last; LinkTimeout leaves everything usable."""
+    def frame(self, timeout: float | None) -> Frame | None:
+        """What comes next, or None after the last; LinkTimeout leaves everything usable."""
         end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            if len(self._buffer) >= _FRAME.size:
-                kind, length = _FRAME.unpack_from(self._buffer)
-                if kind > 5 or length > _MAX_FRAME:
-                    raise ProtocolError("the phone's shell sent a frame that makes no sense")
-                if len(self._buffer) >= _FRAME.size + length:
-                    data = bytes(self._buffer[_FRAME.size : _FRAME.size + length])
-                    del self._buffer[: _FRAME.size + length]
-                    if kind == EXIT:
-                        self.code = data[0] if data else 255
-                    return kind, data
-            left = None if end is None else max(0.0, end - time.monotonic())
-            chunk = self._stream.read(left)
-            if not chunk:
-                if self._buffer:
-                    raise LinkError("a command's output was cut in the middle")
-                return None
-            self._buffer += chunk
+        with self._reading:
+            while not self._ready:
+                if self._over:
+                    return None
+                left = None if end is None else max(0.0, end - time.monotonic())
+                self._take(self._stream.read(left))
+            kind, data = self._ready.popleft()
+            if kind == EXIT:
+                self.code = data[0]
+            return kind, data
+
+    def _take(self, chunk: bytes) -> None:
+        if not chunk:
+            self._over = True
+            if not self._frames.whole:
+                raise LinkError("a command's output was cut in the middle")
+            self._tell_held()
+            return
+        for kind, data in self._frames.decode(chunk):
+            if kind == STDOUT and not self.started:
+                data = self._without_our_words(data)
+            elif kind == EXIT:
+                self._exited = True
+                self._tell_held()
+            if data:
+                self._ready.append((kind, data))
+
+    def _tell_held(self) -> None:
+        """What came instead of the words that were waited for, such as a refusal."""
+        if self._held:
+            self._ready.append((STDOUT, bytes(self._held)))
+            self._held.clear()
+
+    def _without_our_words(self, data: bytes) -> bytes:
+        self._held += data
+        while not self.started:
+            at = self._held.find(self._mark)
+            end = self._held.find(b"\n", at)
+            if at < 0 or end < 0:
+                if len(self._held) > _MOST_BANNER:
+                    raise ProtocolError("the phone's shell says much, but not what it was told to")
+                return b""
+            word = bytes(self._held[at + len(self._mark) : end]).strip()
+            if not word.isdigit():
+                raise ProtocolError("the phone's shell garbled its first words")
+            self._shells.append(int(word))
+            del self._held[: end + 1]
+        rest = bytes(self._held)
+        self._held.clear()
+        return rest
+
+    def _still_open(self) -> bool:
+        """Whether the command's stream still stands; waits a little for the first words.
+
+        Process ids mean something only as long as it does: the phone may have been restarted.
+        """
+        if not self._reading.acquire(blocking=False):
+            return True  # somebody reads, and was told of no end
+        end = time.monotonic() + (0.0 if self.started else _KILL_TIMEOUT / 2)
+        try:
+            for _ in range(64):  # what is still running may have much to say
+                self._take(self._stream.read(max(0.0, end - time.monotonic())))
+                self._ready.clear()
+                if self._over or self._exited:
+                    return False
+                if self.started:
+                    end = 0.0
+        except LinkTimeout:
+            pass
+        finally:
+            self._reading.release()
+        return True
+
+    def _kill(self) -> None:
+        if not self._shells:
+            return
+        # Groups, and the shells themselves: a su may have left its shell in a group of its own.
+        targets = " ".join(f"-{shell} {shell}" for shell in self._shells)
+        script = f"kill -KILL {targets} 2>/dev/null"
+        if self._become is not None and self.started:
+            script = f"exec {self._become} {shlex.quote(script)} </dev/null"
+        service = "shell,v2,raw:" if "shell_v2" in self._link.features else "exec:"
+        end = time.monotonic() + _KILL_TIMEOUT
+        with self._link.open(service + script, _KILL_TIMEOUT) as stream:
+            while stream.read(max(0.0, end - time.monotonic())):
+                pass
 
     def output(self, timeout: float | None) -> Iterator[bytes]:
         """Standard output in chunks, ``timeout`` seconds of silence allowed.
@@ -105,10 +246,11 @@ class Process:
         errors = bytearray()
         while (frame := self.frame(timeout)) is not None:
             kind, data = frame
-            if kind == STDOUT and data:
+            if kind == STDOUT and self.started:
                 yield data
-            elif kind == STDERR and len(errors) < 4096:
+            elif kind in (STDOUT, STDERR) and len(errors) < _MOST_WORDS:
                 errors += data
+        self._check_started(errors)
         if self.code is None:
             raise LinkError("a command on the phone was cut off before its exit code came")
         Completed(self.code, b"", bytes(errors)).check("a command on the phone failed")
@@ -123,37 +265,21 @@ class Process:
         if rest:
             yield rest.decode("utf-8", "surrogateescape")
 
+    def finish(self, data: bytes, timeout: float) -> Completed:
+        """Give the command its input, and wait for its end.
 
-def spawn(link: Link, script: str) -> Process:
-    """Start a shell script as adbd's user; LinkError when the phone is too old for shell v2."""
-    if "shell_v2" not in link.features:
-        raise LinkError(
-            f"the phone at {link.where} has no shell protocol v2",
-            hint="Offhook needs Android 7 or later.",
-        )
-    return Process(link.open(f"shell,v2,raw:{script}", _OPEN_TIMEOUT))
-
-
-def run(
-    link: Link, command: str | Sequence[str], *, data: bytes = b"", timeout: float = 30.0
-) -> Completed:
-    """Run a script, or an argv that is quoted here, to its end.
-
-    LinkTimeout when it has not ended after ``timeout`` seconds; the command is then hung up.
-    """
-    script = command if isinstance(command, str) else shlex.join(command)
-    end = time.monotonic() + timeout
-    out, err = bytearray(), bytearray()
-    with spawn(link, script) as process:
+        LinkTimeout when that has not come after ``timeout`` seconds; the command is then killed.
+        """
+        end = time.monotonic() + timeout
+        feeder: threading.Thread | None = None
+        if len(data) <= _SMALL_INPUT:
+            self._feed(data, timeout)
+        else:  # it may write before it has read everything: both have to go on
+            feeder = threading.Thread(target=self._feed, args=(data, timeout), name="adb input")
+            feeder.start()
+        out, err = bytearray(), bytearray()
         try:
-            process.send(data, timeout)
-            process.end_input(timeout)
-        except LinkError:
-            if not link.alive:
-                raise
-            # The command ended without reading all of its input; its output is still to come.
-        try:
-            while (frame := process.frame(max(0.0, end - time.monotonic()))) is not None:
+            while (frame := self.frame(max(0.0, end - time.monotonic()))) is not None:
                 kind, chunk = frame
                 if kind == STDOUT:
                     out += chunk
@@ -161,8 +287,65 @@ def run(
                     err += chunk
         except LinkTimeout as error:
             raise LinkTimeout(
-                f"a command on the phone at {link.where} did not end within {timeout:g} s"
+                f"a command on the phone at {self._link.where} did not end within {timeout:g} s"
             ) from error
-    if process.code is None:
-        raise LinkError(f"the phone at {link.where} dropped a command before it ended")
-    return Completed(process.code, bytes(out), bytes(err))
+        finally:
+            self.close()
+            if feeder is not None:
+                feeder.join()
+        self._check_started(err or out)
+        if self.code is None:
+            raise LinkError(f"the phone at {self._link.where} dropped a command before it ended")
+        return Completed(self.code, bytes(out), bytes(err))
+
+    def _check_started(self, words: bytearray) -> None:
+        if not self.started and self._over:
+            raise NotStartedError(words.decode("utf-8", "replace").strip())
+
+    def _feed(self, data: bytes, timeout: float) -> None:
+        # A command may end without reading all of its input; its output is still to come. That
+        # of a broken connection is its error.
+        with suppress(LinkError):
+            self.send(data, timeout)
+            self.end_input(timeout)
+
+
+def spawn(
+    link: Link, script: str, *, become: str | None = None, size: int | None = None
+) -> Process:
+    """Start a shell script, as adbd's user or by ``become`` (such as ``su -c``).
+
+    ``size`` is the number of bytes that its input will have, if that is known: a phone without
+    shell protocol v2 can end the input only by that.
+    """
+    mark = secrets.token_hex(8)
+    words = f"echo offhook-{mark} $$\n"
+    frames: Frames
+    if "shell_v2" in link.features:
+        frames = ShellV2()
+        service = f"shell,v2,raw:{words}"
+        service += script if become is None else f"exec {become} {shlex.quote(words + script)}"
+    else:
+        frames = Exec(f"offhook-end-{mark}")
+        script = wrapped(script, f"offhook-end-{mark}")
+        service = f"exec:{words}{fed(size) if size else ''} "
+        no_input = " </dev/null" if size == 0 else ""
+        if become is None:
+            service += f"{{ {script}\n}}{no_input}"
+        else:  # the pipe: a su that sees a terminal puts one of its own in between
+            service += f"{become} {shlex.quote(words + script)}{no_input} 2>&1 | cat"
+    stream = link.open(service, _OPEN_TIMEOUT)
+    return Process(link, stream, frames, f"offhook-{mark} ", become)
+
+
+def run(
+    link: Link, command: str | Sequence[str], *, data: bytes = b"", timeout: float = 30.0
+) -> Completed:
+    """Run a script, or an argv that is quoted here, to its end.
+
+    LinkTimeout when it has not ended after ``timeout`` seconds; it is then killed, with all that
+    it started.
+    """
+    script = command if isinstance(command, str) else shlex.join(command)
+    with spawn(link, script, size=len(data)) as process:
+        return process.finish(data, timeout)
