@@ -14,6 +14,7 @@ from agent.phone.files import Source
 from agent.phone.phone import Phone, open_phone
 from agent.sync.engine import Rules, SyncEngine
 from agent.sync.events import Report, SyncEvent
+from tests.lab.google import Adb
 from tests.lab.phone import LabPhone
 
 SIZE = 48_000_000
@@ -101,6 +102,65 @@ def test_a_direct_pull_goes_on(
     folder = FOLDER if root else "/sdcard/Recordings"
     with open_phone("{}:{}".format(*lab.address)) as phone:
         Pull(archive, phone, Source("all", folder, root=root)).arrives(lambda: fault(lab))
+    check(archive, wanted)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Adb]:
+    """An adb server of the test's own, which the agent takes for the user's."""
+    (tmp_path / "android").mkdir()
+    google = Adb(tmp_path / "android")
+    google.run("start-server")
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(google.port))
+    yield google
+    google.run("kill-server")
+
+
+def restart_server(google: Adb, lab: LabPhone) -> None:
+    google.run("kill-server")
+    google.run("start-server")
+    google.connect(lab)
+
+
+def server_restarts_adbd(google: Adb, lab: LabPhone) -> None:
+    restart_adbd(lab)
+
+
+def leave_the_server(google: Adb, lab: LabPhone) -> None:
+    google.run("kill-server")
+
+
+@pytest.mark.parametrize("root", [False, True], ids=["as adbd", "as root"])
+@pytest.mark.parametrize("fault", [restart_server, server_restarts_adbd, leave_the_server])
+def test_a_pull_through_the_server_goes_on(
+    lab: LabPhone,
+    server: Adb,
+    archive: Archive,
+    wanted: str,
+    fault: Callable[[Adb, LabPhone], None],
+    root: bool,
+) -> None:
+    folder = FOLDER if root else "/sdcard/Recordings"
+    with open_phone(server.connect(lab)) as phone:
+        assert "adb server" in phone.link.where
+        Pull(archive, phone, Source("all", folder, root=root)).arrives(lambda: fault(server, lab))
+        if fault is leave_the_server:
+            assert "adb server" not in phone.link.where
+    check(archive, wanted)
+
+
+def test_a_direct_pull_goes_on_through_a_server(
+    lab: LabPhone, server: Adb, archive: Archive, wanted: str
+) -> None:
+    with open_phone("{}:{}".format(*lab.address)) as phone:
+        assert "adb server" not in phone.link.where
+
+        def move() -> None:
+            server.connect(lab)
+            phone.link.drop()
+
+        Pull(archive, phone, Source("all", FOLDER, root=True)).arrives(move)
+        assert "adb server" in phone.link.where
     check(archive, wanted)
 
 
