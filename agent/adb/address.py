@@ -14,9 +14,10 @@ DEFAULT_PORT = 5555
 def is_address(name: str) -> bool:
     """Whether ``name`` looks like HOST:PORT or a host, and not like a serial number.
 
-    A host without a port has a dot in it or is ``localhost``; adb's mDNS names have dots too.
+    A host without a port has a dot in it or is ``localhost``; adb's mDNS names have dots too, and
+    ``usb:1-2`` is a port of this computer.
     """
-    if name.endswith(("._tcp", "._tcp.")):
+    if name.endswith(("._tcp", "._tcp.")) or name.startswith("usb:"):
         return False
     return name == "localhost" or "." in name or bool(re.search(r":\d+$", name)) or _is_ip(name)
 

@@ -30,7 +30,7 @@ Way = Literal["auto", "server", "tcp", "usb"]
 WAYS: tuple[Way, ...] = ("auto", "server", "tcp", "usb")
 
 _SERVER_TIMEOUT = 3.0  # seconds; a server on this computer answers within milliseconds
-_SERIAL = "s=$(getprop ro.serialno); echo ${s:-$(getprop ro.boot.serialno)}"
+SERIAL = "s=$(getprop ro.serialno); echo ${s:-$(getprop ro.boot.serialno)}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _Trip:
         if problem is not None:
             raise problem
         raise NoPhoneError(
-            f"no phone {shown(self.name)} is at hand: {'; '.join(self.tried)}",
+            f"no phone {shown(self.name)} is at hand: {shown('; '.join(self.tried))}",
             hint="Plug it in with «USB debugging» on, or give its HOST:PORT. "
             "`offhook devices` lists what is there.",
         )
@@ -184,7 +184,7 @@ class _Trip:
         try:
             return self.server.devices(timeout=_SERVER_TIMEOUT)
         except NoServerError:
-            self.tried.append(f"no adb server runs at {self.server.host}:{self.server.port}")
+            self.tried.append(f"{self.server.where} does not run")
         except LinkError as error:
             self.tried.append(error.message)
         return []
@@ -207,11 +207,11 @@ class _Trip:
         for device in asked:
             if ask_serial(self.server, device) == self.serial:
                 return device
-        self.tried.append(
-            f"{self.server.where} has {len(devices) or 'no'} phones, but not this one"
-            if devices
-            else "the server has no phone"
-        )
+        if not any(self.server.where in words for words in self.tried):
+            self.tried.append(
+                f"{self.server.where} has {len(devices) or 'no'} phones"
+                f"{', none of them this one' if devices else ''}"
+            )
         return None
 
     def _through_server(self, device: ServerDevice) -> Link:
@@ -259,7 +259,7 @@ def ask_serial(server: Server, device: ServerDevice, *, timeout: float = 3.0) ->
     """The serial number of a phone that a server has, as the phone says it; None if it doesn't."""
     try:
         with server_link.link(server, device, timeout=timeout) as link:
-            return shell.run(link, _SERIAL, timeout=timeout).text.strip() or None
+            return shell.run(link, SERIAL, timeout=timeout).text.strip() or None
     except PhoneError:
         return None
 
@@ -301,7 +301,7 @@ def _on_usb() -> list[tuple[str, Nearby]]:
             phone.path,
             Nearby(
                 "usb",
-                phone.serial,
+                phone.serial or f"usb:{phone.path}",
                 "found" if phone.openable else "no permissions",
                 serial=phone.serial or None,
                 hint=None if phone.openable else UDEV,

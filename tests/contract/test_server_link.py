@@ -305,6 +305,7 @@ def test_whoever_is_asked_to_tap_allow_has_the_time_for_it() -> None:
         with pytest.raises(UnauthorizedError):
             server_link.link(server, "X", on_prompt=lambda: asked.append(1), timeout=0.1)
         assert asked == [1]
+        tapped.set()
 
 
 @pytest.mark.parametrize(
