@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import getpass
 import os
+import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from adb_shell.auth.keygen import keygen, write_public_keyfile
+from adb_shell.auth.keygen import encode_pubkey, keygen
 from adb_shell.auth.sign_pythonrsa import PythonRSASigner
 
 from agent.errors import ConfigError
@@ -30,6 +34,19 @@ def default_key() -> Path:
     return (Path(home) if home else Path.home() / ".android") / "adbkey"
 
 
+def load_signers(path: Path | None = None) -> list[Signer]:
+    """All keys to try, as Google's adb does: the user's own, then those of ADB_VENDOR_KEYS.
+
+    That variable holds files, and folders of ``*.adb_key`` files, with ``:`` between them (AOSP
+    client/auth.cpp); what can't be read of it is left out. Errors as for :func:`load_signer`.
+    """
+    signers = [load_signer(path)]
+    for key in _vendor_keys():
+        with contextlib.suppress(OSError, ValueError):
+            signers.append(PythonRSASigner(_public(key), key.read_text()))
+    return signers
+
+
 def load_signer(path: Path | None = None) -> Signer:
     """The signer for the key at ``path``, which is made, 0600, when there is none."""
     path = path or default_key()
@@ -39,8 +56,9 @@ def load_signer(path: Path | None = None) -> Signer:
         public = path.with_name(path.name + ".pub")
         if not public.exists():
             with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                write_public_keyfile(str(path), str(Path(folder) / public.name))
-                (Path(folder) / public.name).replace(public)
+                new = Path(folder) / public.name
+                new.write_text(_public(path))
+                new.replace(public)
         signer: Signer = PythonRSASigner.FromRSAKeyPath(str(path))
     except (OSError, ValueError) as error:
         raise ConfigError(
@@ -51,8 +69,8 @@ def load_signer(path: Path | None = None) -> Signer:
 
 
 def _make_key(path: Path) -> None:
-    """Make a key pair beside its place and link it there: several may do so at once, and the
-    first one's key is everybody's."""
+    """Make a key beside its place and link it there: several may do so at once, and the first
+    one's key is everybody's."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # 0700, so the key is private
         new = Path(folder) / path.name
@@ -60,3 +78,22 @@ def _make_key(path: Path) -> None:
         new.chmod(0o600)
         with contextlib.suppress(FileExistsError):
             os.link(new, path)
+
+
+def _public(path: Path) -> str:
+    """The public half of the key at ``path``, with the name that the phone shows its user."""
+    try:
+        user = os.environ.get("LOGNAME") or getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    host = os.environ.get("HOSTNAME") or socket.gethostname() or "unknown"
+    return f"{base64.b64encode(encode_pubkey(str(path))).decode()} {user}@{host}"
+
+
+def _vendor_keys() -> Iterator[Path]:
+    for name in filter(None, os.environ.get("ADB_VENDOR_KEYS", "").split(os.pathsep)):
+        path = Path(name)
+        if path.is_dir():
+            yield from sorted(path.glob("*.adb_key"))
+        elif path.is_file():
+            yield path

@@ -20,7 +20,7 @@ from agent.adb import packet
 from agent.adb.wire import Wire
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 
-READ_AHEAD = 2 << 20  # bytes that a stream holds for a slow reader before the phone has to wait
+READ_AHEAD = 1 << 20  # bytes that a stream holds for a slow reader before the phone has to wait
 _CLOSE_PATIENCE = 0.5
 _CREDIT = struct.Struct("<i")
 
