@@ -8,6 +8,9 @@ own place for data. Nothing needs to be set.
     address = "192.0.2.7:5555"      # or its serial number
     way     = "auto"                # or server, tcp, usb
 
+    [discovery]
+    mdns = false                    # true: look for phones by multicast DNS
+
     [[source]]                      # a folder to pull besides what Offhook records itself
     name = "bcr"
     path = "/sdcard/Recordings/BCR"
@@ -48,6 +51,7 @@ class Config:
 
     phones: tuple[PhoneSetting, ...] = ()
     sources: tuple[Source, ...] = field(default=())
+    mdns: bool = False
 
 
 def home_dir(option: Path | None) -> Path:
@@ -67,7 +71,7 @@ def load_config(home: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
-    _known(path, "", raw, ("phone", "source"))
+    _known(path, "", raw, ("phone", "source", "discovery"))
     phones = [
         PhoneSetting(
             _text(path, "phone", item, "alias"),
@@ -92,7 +96,7 @@ def load_config(home: Path) -> Config:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ConfigError(f"{path}: the {what} {min(twice)!r} stands twice")
-    return Config(tuple(phones), tuple(sources))
+    return Config(tuple(phones), tuple(sources), _mdns(path, raw))
 
 
 def _tables(
@@ -111,6 +115,17 @@ def _text(path: Path, table: str, item: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(f'{path}: a [[{table}]] needs {key} = "…"')
     return value
+
+
+def _mdns(path: Path, raw: dict[str, Any]) -> bool:
+    table = raw.get("discovery", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: discovery has to be written as [discovery]")
+    _known(path, "[discovery] ", table, ("mdns",))
+    mdns = table.get("mdns", False)
+    if not isinstance(mdns, bool):
+        raise ConfigError(f"{path}: [discovery] mdns is {mdns!r}, not true or false")
+    return mdns
 
 
 def _way(path: Path, item: dict[str, Any]) -> Way:

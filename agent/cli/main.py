@@ -11,7 +11,7 @@ import click
 
 from agent import __version__
 from agent.adb.reach import WAYS, Way
-from agent.cli import connecting, library, phone, syncing
+from agent.cli import connecting, library, phone, syncing, watching
 from agent.cli.common import App, fail
 from agent.config import home_dir
 from agent.errors import OffhookError, UsageError
@@ -63,7 +63,13 @@ def _via() -> Way | None:
     return None
 
 
-for _command in (*connecting.COMMANDS, *phone.COMMANDS, *syncing.COMMANDS, *library.COMMANDS):
+for _command in (
+    *connecting.COMMANDS,
+    *phone.COMMANDS,
+    *syncing.COMMANDS,
+    *watching.COMMANDS,
+    *library.COMMANDS,
+):
     cli.add_command(_command)
 
 

@@ -125,3 +125,11 @@ def _local(ms: int) -> datetime:
         return datetime.fromtimestamp(ms / 1000, UTC).astimezone()
     except (OverflowError, ValueError, OSError):
         return datetime.fromtimestamp(0, UTC)
+
+
+def line(recording: Recording, *, names: bool) -> str:
+    """A recording in a line; without ``names`` nobody can be told from it."""
+    arrow = {"in": "from", "out": "to"}.get(recording.direction or "", "with")
+    party = f" {arrow} {who(recording)}" if names else ""
+    sound = "SILENT: the call's audio is not in it" if recording.silent else level(recording)
+    return f"recorded{party}, {length(recording)}, {sound}, verified"

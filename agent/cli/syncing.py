@@ -1,15 +1,11 @@
-"""sync, watch: recordings from the phone into the archive."""
+"""sync: recordings from the phone into the archive, once."""
 
 from __future__ import annotations
 
-import json
-import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from types import FrameType
 
 import click
 from rich.progress import (
@@ -22,18 +18,16 @@ from rich.progress import (
 )
 
 from agent.archive.archive import Archive
-from agent.archive.records import Recording
 from agent.capture import recorder
 from agent.capture.journal import read_journal
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
-from agent.cli.rows import as_json, length, level, who
+from agent.cli.rows import as_json, line
 from agent.errors import BusyError, LinkError, NoPhoneError, PartialError, PhoneError, RootError
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import sync_calls
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Report, SyncEvent
-from agent.sync.watch import Watch, WatchEvent
 from agent.text import shown
 
 _OTHERS_PATIENCE = 60.0  # seconds that `disable` gives a running `watch`
@@ -45,7 +39,7 @@ _PATIENCE = 15.0  # seconds that `sync` waits for files that are still being wri
 @pass_app
 def sync(app: App, phone: str | None) -> None:
     """Pull what is new, once."""
-    targets = _targets(app, phone)
+    targets = targets_of(app, phone)
     total = Report("")
     problems: list[PhoneError] = []
     with app.archive(write=True) as archive, _progress(app) as tell:
@@ -161,67 +155,12 @@ def _unfiled(archive: Archive, phone: Phone) -> int:
     return sum(not archive.is_filed(phone.serial, recorder.SOURCE.name, f) for f in spooled)
 
 
-@click.command()
-@click.option("--phone", metavar="NAME", help="Only this phone.")
-@pass_app
-def watch(app: App, phone: str | None) -> None:
-    """Stay, and pull what appears.
-
-    New recordings come by events from the phone. Ctrl-C ends it.
-    """
-    targets = _targets(app, phone)
-    stop = threading.Event()
-    broken: list[BaseException] = []
-    with app.archive(write=True, purpose="watch") as archive, _stopped_by_signals(stop):
-        lines = _Lines(app)
-
-        def watch_one(target: Target) -> None:
-            @contextmanager
-            def opened() -> Iterator[Phone]:
-                with app.reach(target) as found:
-                    app.check(target, found)
-                    app.remember(found, target, archive)
-                    yield found
-
-            try:
-                Watch(
-                    target.label, opened, archive, list(app.config.sources), lines.tell, stop
-                ).run()
-            except BaseException as error:  # noqa: BLE001 - told by the main thread
-                broken.append(error)
-                stop.set()
-
-        threads = [
-            threading.Thread(target=watch_one, args=(t,), name=f"watch {t.name}") for t in targets
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    if broken:
-        raise broken[0]
-
-
-def _targets(app: App, phone: str | None) -> list[Target]:
+def targets_of(app: App, phone: str | None) -> list[Target]:
+    """The phones to work with; NoPhoneError when there is none."""
     targets = app.targets(phone)
     if not targets:
         raise NoPhoneError("no phone is known yet, and none is at hand", hint=FIRST_PHONE)
     return targets
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM end the watch in good order."""
-
-    def handler(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 class _Tell:
@@ -285,7 +224,7 @@ def _print_report(app: App, report: Report, problems: list[PhoneError]) -> None:
         )
         return
     for recording in report.filed:
-        app.note(_line(recording, names=True))
+        app.note(line(recording, names=True))
     for path in report.waiting:
         app.note(f"still being written: {path}")
     for failure in report.failed:
@@ -302,88 +241,4 @@ def _print_report(app: App, report: Report, problems: list[PhoneError]) -> None:
     )
 
 
-def _line(recording: Recording, *, names: bool) -> str:
-    """A recording in a line; without ``names`` nobody can be told from it."""
-    arrow = {"in": "from", "out": "to"}.get(recording.direction or "", "with")
-    party = f" {arrow} {who(recording)}" if names else ""
-    sound = "SILENT: the call's audio is not in it" if recording.silent else level(recording)
-    return f"recorded{party}, {length(recording)}, {sound}, verified"
-
-
-class _Lines:
-    """The events of ``watch``, one line each; names and numbers only on a terminal."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._lock = threading.Lock()
-        self._names = app.console.is_terminal
-
-    def tell(self, event: WatchEvent | SyncEvent) -> None:
-        """Print what is worth a line."""
-        with self._lock:
-            if self._app.json:
-                self._print_json(event)
-                return
-            text, style = self._words(event)
-            if text:
-                now = datetime.now().astimezone().strftime("%H:%M:%S")
-                self._app.console.print(
-                    f"{now}  {shown(event.phone)}  {text}",
-                    style=style,
-                    markup=False,
-                    soft_wrap=True,
-                )
-
-    def _words(self, event: WatchEvent | SyncEvent) -> tuple[str, str]:
-        if isinstance(event, SyncEvent):
-            recording = event.recording
-            if event.kind == "filed" and recording is not None:
-                style = "bold red" if recording.silent else "green"
-                return _line(recording, names=self._names), style
-            if event.kind == "broken":
-                return f"{shown(event.error or '')}; waiting for the phone", "yellow"
-            if event.kind == "failed":
-                return f"failed: {shown(event.error or '')}", "red"
-            return "", ""
-        if event.kind == "joined" and event.recording is not None:
-            return (f"that was {who(event.recording)}" if self._names else ""), ""
-        words = {
-            "connected": (f"connected: {shown(event.text)}", ""),
-            "lost": (shown(event.text), "yellow"),
-            "restarted": ("the recorder had ended; it runs again", "yellow"),
-            "off": ("capture is off; turn it on with `offhook enable`", "yellow"),
-            "no root": (shown(event.text), "bold red"),
-            "state": (
-                _STATES.get(event.text, ""),
-                "bold red" if event.text in ("refused", "failed") else "",
-            ),
-        }
-        return words.get(event.kind, ("", ""))
-
-    def _print_json(self, event: WatchEvent | SyncEvent) -> None:
-        if event.kind in ("progress", "scanned", "seen", "waiting"):
-            return
-        body: dict[str, object] = {
-            "at": datetime.now().astimezone().isoformat(timespec="milliseconds"),
-            "event": event.kind,
-            "phone": event.phone,
-        }
-        if isinstance(event, WatchEvent) and event.text:
-            body["text"] = event.text
-        if event.recording is not None:
-            body["recording"] = as_json(event.recording)
-        if isinstance(event, SyncEvent) and event.error:
-            body["error"] = event.error
-        click.echo(json.dumps(body, ensure_ascii=False))
-
-
-_STATES = {
-    "idle": "waiting for a call",
-    "ringing": "rings",
-    "offhook": "a call begins",
-    "recording": "recording a call",
-    "refused": "this call is NOT recorded: see `offhook status`",
-    "failed": "recording this call FAILED; it is tried again: see `offhook status`",
-}
-
-COMMANDS: tuple[click.Command, ...] = (sync, watch)
+COMMANDS: tuple[click.Command, ...] = (sync,)

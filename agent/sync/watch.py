@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.adb.reconnect import Backoff
 from agent.adb.shell import STDOUT, Process
 from agent.archive.archive import Archive
 from agent.archive.records import Recording
@@ -26,7 +27,7 @@ from agent.sync.events import Report, SyncEvent
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
 JOIN_FOR = 20.0  # seconds in which a call's row may come after its recording
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LONGEST_PAUSE = 30.0
 _TICK = 0.5  # seconds after which a request to stop is noticed
 
 Open = Callable[[], AbstractContextManager[Phone]]
@@ -34,13 +35,14 @@ Open = Callable[[], AbstractContextManager[Phone]]
 #: connected   the phone answers: ``text`` is its name
 #: lost        the link broke, or can't be opened: ``text`` says how
 #: state       what the recorder does: ``text`` is idle, ringing, offhook, recording, refused
+#: stranger    a phone is there that is not watched; ``phone`` is its serial
 #: restarted   the recorder had been killed, and runs again
 #: off         capture is not on: what is left is pulled, and other sources are watched
 #: no root     the phone gives no root: only what needs none is watched; ``text`` says why
 #: scanned     a scan is through: ``report``
 #: joined      a recording got its call: ``recording``
 WatchKind = Literal[
-    "connected", "lost", "state", "restarted", "off", "no root", "scanned", "joined"
+    "connected", "lost", "stranger", "state", "restarted", "off", "no root", "scanned", "joined"
 ]
 
 
@@ -59,6 +61,27 @@ class WatchEvent:
 Tell = Callable[[WatchEvent | SyncEvent], None]
 
 
+class Nap:
+    """A pause until the next try, which news of the phone cuts short."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._news = threading.Event()
+
+    def end(self) -> None:
+        """There is news: try now."""
+        self._news.set()
+
+    def sleep(self, seconds: float) -> bool:
+        """Whether news cut it short; it is also over when all shall stop."""
+        end = time.monotonic() + seconds
+        while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
+            if self._news.wait(min(_TICK, left)):
+                self._news.clear()
+                return True
+        return False
+
+
 class Watch:
     """Watches one phone until ``stop`` is set."""
 
@@ -70,6 +93,8 @@ class Watch:
         sources: list[Source],
         tell: Tell,
         stop: threading.Event,
+        *,
+        nap: Nap | None = None,
     ) -> None:
         self._name = name
         self._open = open_phone
@@ -77,6 +102,7 @@ class Watch:
         self._others = sources
         self._tell = tell
         self._stop = stop
+        self._nap = nap or Nap(stop)
         self._join_until = 0.0
         self._state = ""
         self._said = ""
@@ -84,7 +110,7 @@ class Watch:
 
     def run(self) -> None:
         """Watch, through every broken link, until told to stop."""
-        pause, told = _FIRST_PAUSE, ""
+        backoff, told = Backoff(0.5, _LONGEST_PAUSE), ""
         while not self._stop.is_set():
             begun = time.monotonic()
             try:
@@ -100,9 +126,9 @@ class Watch:
                     told = error.message
                     self._tell(WatchEvent("lost", self._name, error.message, error=error))
             if time.monotonic() - begun > _LONGEST_PAUSE:
-                pause = _FIRST_PAUSE
-            self._stop.wait(pause)
-            pause = min(_LONGEST_PAUSE, pause * 2)
+                backoff.reset()
+            if self._nap.sleep(backoff.pause()):
+                backoff.reset()
 
     def _stay(self, phone: Phone) -> None:
         """Watch until told to stop, or until capture was turned on or off."""
