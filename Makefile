@@ -21,7 +21,7 @@ test: deps-test venv helper lint ## Install what is needed, check everything
 phone: deps-demo venv helper ## Have a lab phone running, to play with
 	@$(RUN) -m tests.lab start $(ARGS)
 
-bench: deps-demo venv helper ## Measure: from the end of a call to its row in the index
+bench: deps-demo venv helper ## Measure, beside adb and others, and from a call's end to its row
 	@$(RUN) -m tests.bench $(ARGS)
 
 lint: deps-test venv ## Check style, types and shell scripts
@@ -51,7 +51,7 @@ $(STAMP): pyproject.toml | deps-python
 	@echo 'Making .venv'
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(RUN) -m pip install --quiet --editable '.[audio]' --group dev
+	@$(RUN) -m pip install --quiet --editable '.[audio,usb,mdns]' --group dev
 	@touch $@
 
 .PHONY: deps-python
