@@ -151,7 +151,6 @@ class ServerLink:
         A server that was killed closes its sockets one after the other; one that still answers
         was not killed.
         """
-        self._read_news()
         if self._error is None:
             try:
                 self.server.version(timeout=5.0)

@@ -22,7 +22,7 @@ from agent.adb.mdns import PLAIN, TLS, MdnsFinder
 from agent.adb.server import Server
 from agent.adb.usb import UsbEvent, UsbPhone
 from agent.errors import ConfigError, LinkError, OffhookError
-from tests.contract.scripted import ScriptedServer, okay, stall
+from tests.contract.scripted import ScriptedServer, okay, stall, text
 from tests.lab.google import Adb
 from tests.lab.phone import LabPhone
 
@@ -119,6 +119,17 @@ def test_a_stranger_on_the_servers_port_does_not_end_the_search() -> None:
             silent(found, 0.1)
             peer.answers["host:track-devices-l"] = stall(okay("X  device usb:1-2\n"))
             assert found.next(10) == Seen("server", "X", "device", "X")
+
+
+def test_a_list_that_says_nothing_new_is_no_event() -> None:
+    one, two = "X  device usb:1-2\n", "Y  device usb:1-3\n"
+    lists = okay(one) + text(one) + text(one + two) + text(two + one) + text(two)
+    with (
+        ScriptedServer({"host:track-devices-l": stall(lists)}) as peer,
+        Discovery([ServerFinder(Server(port=peer.port))], ask=dumb) as found,
+    ):
+        told = until(found, Gone("server", "X"))
+    assert [(type(e), e.name) for e in told] == [(Seen, "X"), (Seen, "Y"), (Gone, "X")]
 
 
 # Addresses

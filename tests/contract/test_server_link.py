@@ -357,6 +357,46 @@ def test_a_phone_that_leaves_while_a_service_is_opened_is_not_a_refused_service(
             link.open("sync:", 5)
 
 
+def test_a_dying_server_that_closes_a_stream_first_is_told_from_the_streams_end() -> None:
+    """Its list is still open then, and says nothing."""
+    with with_device("device") as peer:
+
+        def die(sock) -> None:  # type: ignore[no-untyped-def]
+            sock.sendall(b"OKAYlast words")
+            peer.stop_listening()
+
+        peer.answers["exec:cat"] = die
+        with (
+            server_link.link(Server(port=peer.port), "X") as link,
+            link.open("exec:cat", 5) as stream,
+        ):
+            assert stream.read(5) == b"last words"
+            assert "ended" in how_it_ends(stream).message
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "",
+        ONE.replace("device", "offline", 1),
+        ONE.replace("transport_id:7", "transport_id:8"),  # plugged out and in again
+    ],
+)
+def test_what_the_list_says_next_comes_with_the_first_one(later: str) -> None:
+    script = {
+        "host:track-devices-l": stall(okay(ONE) + text(later)),
+        "exec:cat": stall(b"OKAY"),
+    }
+    with (
+        with_device("device", **script) as peer,
+        server_link.link(Server(port=peer.port), "X") as link,
+        pytest.raises(LinkError) as caught,
+        link.open("exec:cat", 5) as stream,
+    ):
+        stream.read(5)
+    assert not isinstance(caught.value, LinkTimeout)
+
+
 def test_a_server_of_old_is_asked_as_it_was_then() -> None:
     """Before 2018 no list had transport numbers, before 2019 none was told with details."""
     listed = "192.0.2.7:5555\tdevice\n"
