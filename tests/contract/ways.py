@@ -15,6 +15,7 @@ from agent.adb.link import Link
 from agent.adb.server import Server
 from agent.adb.server_link import link as server_link
 from agent.adb.usb import connect_usb
+from tests.lab.peer import Peer
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,19 @@ def server(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
 
 
 @contextmanager
+def peer(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
+    """Directly to the fault peer, with no fault."""
+    folder: Path = request.getfixturevalue("tmp_path")
+    closed = folder / "closed"
+    closed.mkdir()
+    with (
+        Peer(closed=closed) as there,
+        connect_tcp(*there.address, [load_signer(tmp / "adbkey")]) as link,
+    ):
+        yield Reached(link, str(folder), str(closed))
+
+
+@contextmanager
 def usb(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
     """By a cable, from the computer inside the guest of tests.lab.usb."""
     with connect_usb("LABUSB1", [load_signer(tmp / "adbkey")]) as link:
@@ -57,6 +71,7 @@ Way = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Reached]]
 WAYS: dict[str, Way] = {
     "tcp": tcp,
     "server": server,
+    "peer": peer,
     "usb": usb,
 }
 INSIDE = frozenset({"usb"})
