@@ -1,63 +1,51 @@
-"""File transfer as adbd's user, by ADB's sync protocol.
-
-Source: AOSP packages/modules/adb/SYNC.TXT. A request is four letters, a length, a path; data
-comes in pieces of at most 64 KiB. What only root may read goes through :mod:`agent.phone.root`.
-"""
+"""File transfer as adbd's user. What only root may read goes through :mod:`agent.phone.root`."""
 
 from __future__ import annotations
 
-import struct
+import stat as modes
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Self
 
-from agent.adb.link import Link, Stream
-from agent.errors import FileGoneError, LinkError, LinkTimeout, ProtocolError, RemoteError
-from agent.text import shown
+from agent.adb import shell, sync
+from agent.adb.link import Link
+from agent.adb.sync import RemoteStat, SyncStream
+from agent.errors import LinkError, LinkTimeout, PhoneError, ProtocolError
 
-_HEAD = struct.Struct("<4sI")
-_PIECE = 64 * 1024
-_TIMEOUT = 30.0
+#: Requests that wait on the phone while a file comes: it is never without work.
+AHEAD = 16
 
 
-class _Sync:
-    """A ``sync:`` stream, read exactly."""
+def stat(link: Link, path: str) -> RemoteStat:
+    """What a file is; FileGoneError if it is not there, RemoteError if adbd may not see it.
 
-    def __init__(self, link: Link) -> None:
-        self._stream: Stream = link.open("sync:", _TIMEOUT)
-        self._buffer = bytearray()
+    Phones without ``stat_v2`` don't tell the two apart, and have sizes of 32 bits: there, their
+    ``stat`` command is asked as well.
+    """
+    v2 = "stat_v2" in link.features
+    with SyncStream(link) as stream:
+        found = stream.stat(path, v2=v2)
+    if v2 or not modes.S_ISREG(found.mode):
+        return found
+    said = shell.run(link, ["stat", "-c", "%s %i", path]).text.split()
+    if len(said) == 2 and said[0].isdigit() and said[1].isdigit():
+        return RemoteStat(found.mode, int(said[0]), found.mtime_s, int(said[1]))
+    return found
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
+def listdir(link: Link, path: str) -> list[tuple[str, RemoteStat]]:
+    """A folder's entries, with names as :func:`os.fsdecode` has them, without ``.`` and ``..``.
 
-    def request(self, name: bytes, data: bytes) -> None:
-        self._stream.write(_HEAD.pack(name, len(data)) + data, _TIMEOUT)
-
-    def send(self, data: bytes) -> None:
-        self._stream.write(data, _TIMEOUT)
-
-    def exactly(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            chunk = self._stream.read(_TIMEOUT)
-            if not chunk:
-                raise LinkError("the phone ended a file transfer in the middle")
-            self._buffer += chunk
-        data = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return data
-
-    def answer(self, path: str) -> tuple[bytes, int]:
-        """The next head; a FAIL is raised as what it says."""
-        name, value = _HEAD.unpack(self.exactly(_HEAD.size))
-        if name == b"FAIL":
-            words = self.exactly(min(value, 4096)).decode("utf-8", "replace")
-            if "No such file" in words:
-                raise FileGoneError(f"{shown(path)} is not on the phone")
-            raise RemoteError(f"{shown(path)}: {shown(words)}", stderr=words)
-        return name, value
+    adbd says of a folder that is not there, or closed to it, that it is empty. Sizes are of 32
+    bits on phones without ``ls_v2``.
+    """
+    with SyncStream(link) as stream:
+        return [
+            (name.decode("utf-8", "surrogateescape"), what)
+            for name, what in stream.entries(path, v2="ls_v2" in link.features)
+            if name not in (b".", b"..")
+        ]
 
 
 def pull(link: Link, path: str) -> Iterator[bytes]:
@@ -65,35 +53,128 @@ def pull(link: Link, path: str) -> Iterator[bytes]:
 
     FileGoneError when it is not there, RemoteError when the phone refuses.
     """
-    with _Sync(link) as sync:
-        sync.request(b"RECV", path.encode("utf-8", "surrogateescape"))
-        while True:
-            name, value = sync.answer(path)
-            if name == b"DONE":
+    with SyncStream(link) as stream:
+        stream.send(sync.request(b"RECV", path))
+        yield from stream.content(path)
+
+
+def pull_many(
+    link: Link, paths: Iterable[str], *, ahead: int = AHEAD
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Each path with its file's bytes, in chunks, in the order asked for.
+
+    Requests are sent ``ahead`` on one stream. What can't be read is an error of its chunks
+    (FileGoneError or RemoteError), and the next path comes all the same; a LinkError ends it
+    all. Chunks that nobody took are gone when the next path is asked for.
+    """
+    with _Pipeline(link, iter(paths), ahead) as line:
+        while (path := line.next()) is not None:
+            chunks = line.content(path)
+            yield path, chunks
+            try:
+                for _ in chunks:
+                    pass
+            except LinkError:
+                raise
+            except PhoneError:
+                continue
+
+
+class _Pipeline:
+    """RECV requests under way on one stream after another: a refusal ends a stream."""
+
+    def __init__(self, link: Link, paths: Iterator[str], ahead: int) -> None:
+        self._link = link
+        self._paths = paths
+        self._ahead = max(1, ahead)
+        self._stream: SyncStream | None = None
+        self._asked: deque[str] = deque()  # on this stream
+        self._wanted: deque[str] = deque()  # asked for on a stream that ended
+        self._fresh = True  # whether nothing came over this stream yet
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drop()
+
+    def next(self) -> str | None:
+        """The path whose content comes next."""
+        if len(self._asked) <= self._ahead // 2:
+            self._ask()
+        return self._asked[0] if self._asked else None
+
+    def content(self, path: str) -> Iterator[bytes]:
+        """Its content. It is out of the way when all of it, or an error, came, or it is closed."""
+        taken = False
+        try:
+            while not taken:
+                assert self._stream is not None
+                try:
+                    for piece in self._stream.content(path):
+                        self._fresh = False
+                        taken = True
+                        yield piece
+                except LinkError:
+                    if taken or self._fresh or not self._link.alive:
+                        raise
+                    # adbd refused the file before this one: its word of it came, and then none.
+                    self._drop()
+                    self._ask()
+                    continue
+                self._fresh = False
+                self._asked.popleft()
                 return
-            if name != b"DATA" or value > _PIECE:
-                raise ProtocolError(f"the phone's file service answered {name!r}")
-            yield sync.exactly(value)
+        except BaseException:
+            self._asked.popleft()
+            self._drop()
+            raise
+
+    def _ask(self) -> None:
+        batch: list[str] = []
+        while len(self._asked) + len(batch) < self._ahead:
+            path = self._wanted.popleft() if self._wanted else next(self._paths, None)
+            if path is None:
+                break
+            batch.append(path)
+        if not batch:
+            return
+        if self._stream is None:
+            self._stream, self._fresh = SyncStream(self._link), True
+        self._asked += batch
+        try:
+            self._stream.send(b"".join(sync.request(b"RECV", path) for path in batch))
+        except LinkError:
+            if not self._link.alive:
+                raise
+            # It was refused something, and closed: that comes first.
+
+    def _drop(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
+        self._wanted.extendleft(reversed(self._asked))
+        self._asked.clear()
 
 
-def push(link: Link, data: bytes, path: str, mode: int) -> None:
+def push(link: Link, data: bytes, path: str, mode: int, *, mtime_s: int | None = None) -> None:
     """Write a file as adbd's user; RemoteError with the phone's words when it could not.
 
     adbd gives group and others what ``mode`` gives the owner: nothing private goes this way.
     """
-    with _Sync(link) as sync:
-        target = path.encode("utf-8", "surrogateescape") + b"," + str(0o100000 | mode).encode()
-        sync.request(b"SEND", target)
+    with SyncStream(link) as stream:
         try:
-            for start in range(0, len(data), _PIECE):
-                sync.request(b"DATA", data[start : start + _PIECE])
-            sync.send(_HEAD.pack(b"DONE", int(time.time())))
+            head = sync.request(b"SEND", f"{path},{0o100000 | mode}")
+            for start in range(0, len(data), sync.PIECE):
+                stream.send(head + sync.data(data[start : start + sync.PIECE]))
+                head = b""
+            stream.send(head + sync.done(int(time.time()) if mtime_s is None else mtime_s))
         except LinkTimeout:
             raise
         except LinkError:
             if not link.alive:
                 raise
             # adbd refused and closed: what it says comes next.
-        name, _ = sync.answer(path)
+        name, _ = stream.head(path)
         if name != b"OKAY":
             raise ProtocolError(f"the phone's file service answered {name!r}")

@@ -1,0 +1,228 @@
+"""Many files from the phone to this computer: received, hashed, written and flushed side by side.
+
+The caller's thread receives. A second one hashes and writes, a few more wait for the disk. What
+is between them is bounded, so memory does not grow with a file's size; when the disk is slower
+than the phone, the phone waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+from agent.adb import files
+from agent.adb.link import Link
+from agent.errors import LinkError, PhoneError
+
+_BATCH = 1 << 20  # bytes that are handed over at once
+_BATCHES = 16  # that may wait
+_FLUSHERS = 4  # files that are flushed at once: a file system writes its journal once for all
+_UNFLUSHED = 32 << 20  # bytes of one file that the disk may be behind
+
+
+class Sink(Protocol):
+    """What takes a file's bytes. Methods are called from several threads, one at a time; an
+    OSError, or any other error, ends the whole transfer."""
+
+    def write(self, data: bytes) -> None:
+        """Take some bytes."""
+
+    def flush(self) -> None:
+        """See to it that what was taken is on the disk."""
+
+    def close(self, *, whole: bool) -> None:
+        """The end, after a last flush; ``whole`` says whether every byte came."""
+
+
+class FileSink:
+    """A new file at ``path``; FileExistsError if there is one. A file that is not whole goes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._fd = os.open(path, flags, 0o600)
+
+    def write(self, data: bytes) -> None:
+        """See :class:`Sink`."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+
+    def flush(self) -> None:
+        """See :class:`Sink`."""
+        os.fdatasync(self._fd)
+
+    def close(self, *, whole: bool) -> None:
+        """See :class:`Sink`."""
+        os.close(self._fd)
+        if not whole:
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that came, on the disk by now: ``sha256`` is in hexadecimal. Or the reason why it
+    did not: ``error`` is a FileGoneError or a RemoteError."""
+
+    path: str
+    size: int
+    sha256: str
+    error: PhoneError | None = None
+
+
+def fetch(
+    link: Link, paths: Iterable[str], open_sink: Callable[[str], Sink], *, ahead: int = files.AHEAD
+) -> Iterator[Fetched]:
+    """Bring files that adbd's user may read, each into the sink that is opened for its path.
+
+    Yields each when it is on the disk, in no certain order. A LinkError, or an error of a sink,
+    ends it all; what is not whole then is discarded, and no thread is left.
+    """
+    with _Works() as works:
+        for path, chunks in files.pull_many(link, paths, ahead=ahead):
+            works.begin(path, open_sink)
+            try:
+                for chunk in chunks:
+                    works.give(chunk)
+            except LinkError:
+                raise
+            except PhoneError as error:
+                works.end(error)
+            else:
+                works.end(None)
+            yield from works.ready()
+        yield from works.rest()
+
+
+class _Job:
+    """One file on its way."""
+
+    def __init__(self, path: str, sink: Sink) -> None:
+        self.path = path
+        self.sink = sink
+        self.digest = hashlib.sha256()
+        self.size = 0
+        self.unflushed = 0
+        self.flushing: Future[None] | None = None
+        self.closed = False
+
+    def write(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self.digest.update(piece)
+            self.sink.write(piece)
+            self.size += len(piece)
+            self.unflushed += len(piece)
+
+    def finish(self, error: PhoneError | None) -> Fetched:
+        try:
+            if self.flushing is not None:
+                self.flushing.result()
+            if error is None:
+                self.sink.flush()
+        except BaseException:
+            self.close(whole=False)
+            raise
+        self.close(whole=error is None)
+        return Fetched(self.path, self.size, self.digest.hexdigest(), error)
+
+    def close(self, *, whole: bool) -> None:
+        if not self.closed:
+            self.closed = True
+            self.sink.close(whole=whole)
+
+
+class _Works:
+    """The threads behind a transfer."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[tuple[_Job, list[bytes], bool, PhoneError | None] | None] = (
+            queue.Queue(_BATCHES)
+        )
+        self._pool = ThreadPoolExecutor(_FLUSHERS, thread_name_prefix="flush")
+        self._writer = threading.Thread(target=self._write, name="write")
+        self._finished: deque[Future[Fetched]] = deque()
+        self._jobs: set[_Job] = set()
+        self._job: _Job | None = None
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._failed: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._writer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._failed is None:
+            self._failed = InterruptedError()  # nothing more is written
+        self._queue.put(None)
+        self._writer.join()
+        self._pool.shutdown()
+        for job in self._jobs:  # what was not handed to the pool
+            job.close(whole=False)
+
+    def begin(self, path: str, open_sink: Callable[[str], Sink]) -> None:
+        """A file's bytes come next."""
+        self._job = _Job(path, open_sink(path))
+        self._jobs.add(self._job)
+
+    def give(self, chunk: bytes) -> None:
+        """Some of its bytes."""
+        self._pieces.append(chunk)
+        self._held += len(chunk)
+        if self._held >= _BATCH:
+            self._hand_over(last=False, error=None)
+
+    def end(self, error: PhoneError | None) -> None:
+        """All of them came, or no more will."""
+        self._hand_over(last=True, error=error)
+
+    def ready(self) -> Iterator[Fetched]:
+        """The files that are on the disk by now."""
+        while self._finished and self._finished[0].done():
+            yield self._finished.popleft().result()
+
+    def rest(self) -> Iterator[Fetched]:
+        """All others, when they are."""
+        self._queue.put(None)
+        self._writer.join()
+        self._check()
+        while self._finished:
+            yield self._finished.popleft().result()
+
+    def _hand_over(self, *, last: bool, error: PhoneError | None) -> None:
+        assert self._job is not None
+        self._check()
+        self._queue.put((self._job, self._pieces, last, error))
+        self._pieces, self._held = [], 0
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+    def _write(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if self._failed is not None:
+                continue  # whoever puts things here must not wait for ever
+            job, pieces, last, error = item
+            try:
+                job.write(pieces)
+                if last:
+                    self._jobs.discard(job)
+                    self._finished.append(self._pool.submit(job.finish, error))
+                elif job.unflushed >= _UNFLUSHED:
+                    if job.flushing is not None:
+                        job.flushing.result()
+                    job.flushing = self._pool.submit(job.sink.flush)
+                    job.unflushed = 0
+            except BaseException as failed:  # noqa: BLE001 - raised where the files are asked for
+                self._failed = failed
