@@ -7,6 +7,7 @@ phone is woken by a listing.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
@@ -195,6 +196,21 @@ class UsbWatch:
         follows it. Raises LinkError at its beginning, where there is no libusb.
         """
         usb1, _ = _library()
+        ended = threading.Event()
+
+        def at_exit() -> None:  # libusb aborts where it is taken down under a thread
+            stop.set()
+            self.wake()
+            ended.wait(2 * _LOOK)
+
+        atexit.register(at_exit)
+        try:
+            self._watch(usb1, tell, stop)
+        finally:
+            ended.set()
+            atexit.unregister(at_exit)
+
+    def _watch(self, usb1: Any, tell: Callable[[UsbEvent], None], stop: threading.Event) -> None:
         known: dict[tuple[str, str, int], UsbPhone] = {}
         with usb1.USBContext() as context:
             if usb1.hasCapability(usb1.CAP_HAS_HOTPLUG):

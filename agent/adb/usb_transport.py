@@ -19,22 +19,26 @@ driver and claims it; that part works and is used. The rest of it was put right 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from agent.adb import packet
 from agent.adb.packet import Buffer
-from agent.adb.transport import CutShort
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 
 # libusb's transfer states (libusb.h, enum libusb_transfer_status).
 COMPLETED, _, _, CANCELLED, STALL, NO_DEVICE, OVERFLOW = range(7)
 
 _GREETINGS = (packet.CNXN, packet.AUTH, packet.STLS)
+_PARTING = b"host::\0"
 _HELD = 4 << 20  # bytes read ahead; then the phone has to wait
+_AHEAD = 2 << 20  # bytes written and not taken yet; then the writer has to wait
+_GRACE = 0.25  # seconds for the last packets at the end
 _QUIET = 50  # milliseconds without a byte: the phone has no more of an earlier program's
 _DRAIN = 2.0  # seconds
 
@@ -75,13 +79,19 @@ class SteadyUsb:
         self._from_size, self._to_size = sizes
         self._interface = interface
         self._changed = threading.Condition()
-        self._writing = threading.Lock()
         self._chunks: deque[memoryview] = deque()
         self._held = 0  # bytes in _chunks
+        self._payload = bytearray()
         self._wanted = 0  # bytes of a payload that are still to come; 0: a header is next
-        self._reading: Any = None  # the transfer under way
+        # Transfers are used again: making one costs as much as all else that is done with it.
+        self._header = bytearray(self._from_size)
+        self._readers = handle.getTransfer(), handle.getTransfer()  # headers, payloads
+        self._readers[0].setBulk(self._from, self._header, self._on_read)
+        self._reading: Any = None  # the one that is under way
+        self._writers: list[Any] = []
         self._sending: set[Any] = set()
-        self._sent = 0  # bytes of the packet that is being written
+        self._queued = 0  # bytes in _sending
+        self._cut = False  # whether a packet was sent in part
         self._error: LinkError | None = None
         self._closed = False
         self._driver = threading.Thread(target=self._drive, name=where, daemon=True)
@@ -96,17 +106,12 @@ class SteadyUsb:
             # As adb does: both sides then count packets from the start again.
             self._handle.clearHalt(self._from)
             self._handle.clearHalt(self._to)
-            end = time.monotonic() + _DRAIN
-            while time.monotonic() < end:
-                try:
-                    self._handle.bulkRead(self._from, 16384, timeout=_QUIET)
-                except usb1.USBErrorTimeout as error:
-                    if not error.received:
-                        break
+            self._drain()
             with self._changed:
                 self._ask()
         except usb1.USBError as error:
             raise UsbGone(f"{self.where} does not let itself be read: {error}") from error
+        atexit.register(self.close)  # libusb aborts where it is taken down under a thread
         self._driver.start()
 
     def read(self, size: int, timeout: float | None) -> bytes:
@@ -129,26 +134,23 @@ class SteadyUsb:
             return bytes(chunk)
 
     def write(self, header: bytes, payload: Buffer, timeout: float | None) -> None:
-        """See :class:`agent.adb.transport.Transport`."""
-        with self._writing, self._changed:
-            self._sent = 0
+        """See :class:`agent.adb.transport.Transport`.
+
+        As into a socket: what was taken goes on its way, and an error shows in a later call.
+        """
+        size = len(header) + len(payload)
+        with self._changed:
+            if not self._changed.wait_for(
+                lambda: self._error or not self._sending or self._queued + size <= _AHEAD, timeout
+            ):
+                raise LinkTimeout(f"{self.where} took no data for {timeout:g} s")
+            if self._error is not None:
+                raise self._error
             self._send(header)
             if payload:
                 self._send(payload)
                 if len(payload) % self._to_size == 0:
                     self._send(b"")
-            if self._changed.wait_for(lambda: self._error or not self._sending, timeout):
-                if self._error is not None:
-                    raise self._error
-                return
-            self._cancel(*self._sending)
-            self._changed.wait_for(lambda: self._error or not self._sending)
-            if self._error is not None:
-                raise self._error
-            if self._sent == len(header) + len(payload):
-                return  # just in time
-            kind = CutShort if self._sent else LinkTimeout
-            raise kind(f"{self.where} took no data for {timeout:g} s")
 
     def shutdown(self) -> None:
         """See :class:`agent.adb.transport.Transport`."""
@@ -159,50 +161,91 @@ class SteadyUsb:
         """Reset the phone's port, as pulling the cable and plugging it in again would."""
         import usb1
 
-        self.shutdown()
-        self._join()
+        self._stop()
         with contextlib.suppress(usb1.USBError):  # the handle may be void after it
             self._handle.resetDevice()
 
     def close(self) -> None:
         """See :class:`agent.adb.transport.Transport`."""
-        self.shutdown()
-        self._join()
+        import usb1
+
+        self._stop()
         with self._changed:
             if self._closed:
                 return
             self._closed = True
-        import usb1
-
+        atexit.unregister(self.close)
+        if self.heard and not self._cut and not isinstance(self._error, UsbGone):
+            with contextlib.suppress(usb1.USBError):
+                self._part()
         with contextlib.suppress(usb1.USBError):  # it is gone, and so is the claim
             self._handle.releaseInterface(self._interface)
         self._handle.close()
         self._context.close()
 
-    def _join(self) -> None:
+    def _stop(self) -> None:
+        """End the thread; packets that are on their way may arrive, or the phone is confused."""
+        self.shutdown()
         if self._driver.is_alive():
+            with self._changed:
+                if not self._changed.wait_for(lambda: not self._sending, _GRACE):
+                    self._cut = True
+                    self._cancel(*self._sending)
             self._driver.join()
+
+    def _drain(self) -> None:
+        """Read and throw away what the phone has to say, until it says nothing.
+
+        A greeting that meets unread packets has an adbd of Android 14 cancel these, and end its
+        connection over that.
+        """
+        import usb1
+
+        end = time.monotonic() + _DRAIN
+        while time.monotonic() < end:
+            try:
+                self._handle.bulkRead(self._from, 16384, timeout=_QUIET)
+            except usb1.USBErrorTimeout as error:
+                if not error.received:
+                    return
+
+    def _part(self) -> None:
+        """Have the phone end what it runs for us: no cable tells it that its host is gone.
+
+        To adbd, a greeting ends the connection before it (AOSP adb.cpp, handle_packet).
+        """
+        self._drain()
+        hello = packet.encode(packet.CNXN, packet.VERSION, 4096, _PARTING, checksum=True)
+        self._handle.bulkWrite(self._to, hello, _QUIET)
+        self._handle.bulkWrite(self._to, _PARTING, _QUIET)
+        for size in (self._from_size, 16384):  # its answer is not for who comes next
+            self._handle.bulkRead(self._from, size, timeout=round(_GRACE * 1000))
 
     # With _changed held
 
     def _ask(self) -> None:
-        """Ask for the next header, or for what is left of a payload."""
-        # Before the greeting, packets of an earlier program's may follow each other with no mark
-        # between them: one USB packet at a time keeps them apart.
-        packets = max(1, -(-self._wanted // self._from_size)) if self.heard else 1
-        buffer = bytearray(packets * self._from_size)
-        transfer = self._handle.getTransfer()
-        transfer.setBulk(self._from, buffer, self._on_read, buffer)
-        self._submit(transfer)
-        self._reading = transfer
+        """Ask for the next header, or for what is left of a payload.
+
+        For a header, one USB packet is asked for. So what an earlier program left comes in USB
+        packets too, and the greeting's header is not stuck to the end of an old payload.
+        """
+        reader = self._readers[0]
+        if self._wanted:
+            packets = -(-self._wanted // self._from_size)
+            self._payload = bytearray(packets * self._from_size)
+            reader = self._readers[1]
+            reader.setBulk(self._from, self._payload, self._on_read)
+        self._submit(reader)
+        self._reading = reader
 
     def _send(self, data: Buffer) -> None:
         if self._error is not None:
             raise self._error
-        transfer = self._handle.getTransfer()
+        transfer = self._writers.pop() if self._writers else self._handle.getTransfer()
         transfer.setBulk(self._to, bytearray(data), self._on_sent)
         self._submit(transfer)
         self._sending.add(transfer)
+        self._queued += len(data)
 
     def _submit(self, transfer: Any) -> None:
         import usb1
@@ -221,7 +264,8 @@ class SteadyUsb:
         if self._error is not None:
             return
         self._error = error
-        self._cancel(self._reading, *self._sending)
+        if self._reading is not None:
+            self._cancel(self._reading)
         self._context.interruptEventHandler()
         self._changed.notify_all()
 
@@ -229,9 +273,8 @@ class SteadyUsb:
         import usb1
 
         for transfer in transfers:
-            if transfer is not None:
-                with contextlib.suppress(usb1.USBError):  # it ended by itself
-                    transfer.cancel()
+            with contextlib.suppress(usb1.USBError):  # it ended by itself
+                transfer.cancel()
 
     # The driving thread
 
@@ -253,31 +296,37 @@ class SteadyUsb:
                     self._sending.clear()
 
     def _on_read(self, transfer: Any) -> None:
-        buffer: bytearray = transfer.getUserData()
-        status, got = transfer.getStatus(), transfer.getActualLength()
-        transfer.doom()  # libusb1 frees it when this returns
         with self._changed:
             self._reading = None
-            try:
-                self._check(status)
+            with self._failing():
+                self._check(transfer.getStatus())
+                got = transfer.getActualLength()
                 if got:  # an empty one only marks the end of a payload
-                    self._take(memoryview(buffer)[:got])
+                    self._take(
+                        memoryview(self._payload)[:got] if self._wanted else self._header[:got]
+                    )
                 if self._error is None and self._held < _HELD:
                     self._ask()
-            except LinkError as error:
-                self._end(error)
 
     def _on_sent(self, transfer: Any) -> None:
-        status, got = transfer.getStatus(), transfer.getActualLength()
-        transfer.doom()
         with self._changed:
             self._sending.discard(transfer)
-            self._sent += got
-            try:
-                self._check(status)
-            except LinkError as error:
-                self._end(error)
+            self._queued -= len(transfer.getBuffer())
+            self._writers.append(transfer)
+            with self._failing():
+                self._check(transfer.getStatus())
             self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Any error ends the connection: libusb1 would only print it, and everybody wait."""
+        try:
+            yield
+        except LinkError as error:
+            self._end(error)
+        except Exception as error:
+            self._end(LinkError(f"{self.where} failed: {error!r}"))
+            raise
 
     def _check(self, status: int) -> None:
         if status == NO_DEVICE:
@@ -289,7 +338,7 @@ class SteadyUsb:
         if status not in (COMPLETED, CANCELLED):
             raise UsbGone(f"{self.where} broke off: it was unplugged, or the cable is bad")
 
-    def _take(self, data: memoryview) -> None:
+    def _take(self, data: bytearray | memoryview) -> None:
         """Take in one transfer's bytes: a header, or a part of a payload."""
         if self._wanted:
             if len(data) > self._wanted:
@@ -302,12 +351,12 @@ class SteadyUsb:
             self.heard = True
         else:
             return  # an earlier program's
-        self._chunks.append(data)
+        self._chunks.append(memoryview(data))
         self._held += len(data)
         self._changed.notify_all()
 
 
-def _is_greeting(data: memoryview) -> bool:
+def _is_greeting(data: bytearray | memoryview) -> bool:
     """Whether these bytes are the header with which a phone begins."""
     if len(data) != packet.HEADER.size:
         return False

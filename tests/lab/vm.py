@@ -63,7 +63,7 @@ class VmMachine:
         for program, package in _NEEDED.items():
             if shutil.which(program) is None:
                 raise LabError(f"{program} is not installed", hint=f"apt-get install {package}")
-        files = image()
+        files = self._files()
         end = time.monotonic() + deadline
         try:
             for left in (4, 3, 2, 1, 0):
@@ -85,6 +85,9 @@ class VmMachine:
             self._keeper.stdin.close()
             self._keeper.wait()
             self._keeper = None
+
+    def _files(self) -> Image:
+        return image()
 
     def _power_on(self, files: Image, end: float) -> bytes:
         """Starts QEMU; what it and the guest's second serial line said, to "ready" or the end."""
