@@ -29,7 +29,7 @@ class Source:
     recorder: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RemoteFile:
     """A regular file as one scan saw it: absolute path, size in bytes, mtime in nanoseconds."""
 

@@ -16,6 +16,7 @@ from agent.adb.shell import Completed
 from agent.errors import FileGoneError, LinkError, RemoteError
 from agent.phone.facts import Facts, read_facts, read_serial
 from agent.phone.files import RemoteFile, Source
+from agent.phone.listing import PROBE, How, Listing, how, vanished
 from agent.phone.root import Root, find_root
 from agent.text import shown
 
@@ -88,16 +89,14 @@ class Phone:
 
     def scan(self, source: Source) -> list[RemoteFile]:
         """See :class:`agent.phone.files.PhoneFiles`."""
-        folder = shlex.quote(source.path)
-        # toybox has -printf from Android 11 on; before, each file costs a process of its own.
-        listing = (
-            f"find {folder}/ -type f -printf '%s %T@ %i\\n%p\\0'"
-            if self._has_printf
-            else f"find {folder}/ -type f -exec stat -c '%s %Y %i' {{}} \\; -print0"
-        )
-        script = f"[ -d {folder} ] || exit 0; {listing}"
-        raw = b"".join(self._output(script, root=source.root))
-        return [_remote_file(record) for record in raw.split(b"\0") if record]
+        listing = Listing(source.path, self._how_to_list)
+        found: list[RemoteFile] = []
+        try:
+            found.extend(listing.files(self._output(listing.script, root=source.root)))
+        except RemoteError as error:
+            if not vanished(error):
+                raise
+        return found
 
     def read(self, path: str, *, root: bool, offset: int = 0) -> Iterator[bytes]:
         """See :class:`agent.phone.files.PhoneFiles`."""
@@ -112,7 +111,7 @@ class Phone:
         """See :class:`agent.phone.files.PhoneFiles`."""
         script = f"sha256sum < {shlex.quote(path)}"
         if first is not None:
-            script = f"head -c {first} < {shlex.quote(path)} | sha256sum"
+            script = f"{{ head -c {first} | sha256sum; }} < {shlex.quote(path)}"
         said = b"".join(self._file_output(path, script, root=root, timeout=600))
         digest = said.split(b" ", 1)[0].strip().lower().decode("ascii", "replace")
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
@@ -137,25 +136,8 @@ class Phone:
             raise
 
     @cached_property
-    def _has_printf(self) -> bool:
-        probe = self.run("find / -maxdepth 0 -printf '%T@ %i' 2>/dev/null")
-        return probe.code == 0 and b"." in probe.stdout
-
-
-def _remote_file(record: bytes) -> RemoteFile:
-    """One record of a listing: ``size mtime inode``, a newline, the path."""
-    head, _, path = record.partition(b"\n")
-    try:
-        size, mtime, inode = head.split()
-        seconds, _, fraction = mtime.partition(b".")
-        nanoseconds = int(seconds) * 10**9 + int(fraction[:9].ljust(9, b"0"))
-        return RemoteFile(
-            path.decode("utf-8", "surrogateescape"), int(size), nanoseconds, int(inode)
-        )
-    except ValueError as error:
-        raise RemoteError(
-            f"the phone's find answered with {shown(record.decode('utf-8', 'replace'))!r}"
-        ) from error
+    def _how_to_list(self) -> How:
+        return how(self.run(PROBE).text)
 
 
 def open_phone(

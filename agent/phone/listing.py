@@ -1,0 +1,104 @@
+"""A list of all files below a folder on a phone, whatever bytes their names hold.
+
+toybox has ``find -printf`` from 0.8.3 (Android 11) on. Before, ``stat`` tells the same, for many
+files in one process; a random mark stands before each of its records, so that no name can be
+taken for one. Which of the two a phone has is found out by trying.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from agent.errors import RemoteError
+from agent.phone.files import RemoteFile
+from agent.text import shown
+
+How = Literal["printf", "stat"]
+
+#: What tells how a phone can list; for :func:`how`.
+PROBE = "find / -maxdepth 0 -printf '%T@ %i printf\\n' 2>/dev/null; stat -c '%Y %y %i stat' /"
+
+
+def how(said: str) -> How:
+    """The way to list, out of what the phone said to :data:`PROBE`; RemoteError without one."""
+    for line in said.splitlines():
+        fields = line.split()
+        if len(fields) == 3 and fields[2] == "printf" and "." in fields[0]:
+            return "printf"
+        if len(fields) >= 5 and fields[-1] == "stat" and fields[0].isdigit():
+            return "stat"
+    raise RemoteError(
+        "the phone has neither a find with -printf nor a stat, so its files can't be listed",
+        hint="Offhook needs Android 6 or later.",
+    )
+
+
+class Listing:
+    """One listing: what to run, and what its output says. ``folder`` is an absolute path."""
+
+    def __init__(self, folder: str, way: How) -> None:
+        self._mark = b"" if way == "printf" else f"{secrets.token_hex(6)} ".encode()
+        quoted = shlex.quote(folder)
+        if way == "printf":
+            action = "-printf '%s %i %T@ %p\\0'"
+        else:
+            action = f"-exec stat -c '{self._mark.decode()}%s %i %Y.%y/%n' {{}} +"
+        #: Ends with code 0 where there is no such folder.
+        self.script = f"[ -d {quoted} ] || exit 0; find {quoted}/ -type f {action}"
+
+    def files(self, chunks: Iterable[bytes]) -> Iterator[RemoteFile]:
+        """The files, as their records come; RemoteError for one that makes no sense."""
+        separator, parse = (self._mark, _by_stat) if self._mark else (b"\0", _by_printf)
+        rest = b""
+        for chunk in chunks:
+            *records, rest = (rest + chunk).split(separator)
+            for record in records:
+                if record:
+                    yield _checked(parse, record)
+        if rest:
+            yield _checked(parse, rest)
+
+
+def vanished(error: RemoteError) -> bool:
+    """Whether all that went wrong in a listing is that files were gone before they were told."""
+    lines = error.stderr.splitlines()
+    return bool(lines) and all(line.endswith("No such file or directory") for line in lines)
+
+
+def _checked(parse: Callable[[bytes], RemoteFile], record: bytes) -> RemoteFile:
+    try:
+        return parse(record)
+    except ValueError as error:
+        raise RemoteError(
+            f"the phone's find answered with {shown(record.decode('utf-8', 'replace'))!r}"
+        ) from error
+
+
+def _by_printf(record: bytes) -> RemoteFile:
+    """``size inode seconds.nanoseconds path``. toybox (0.8.9) leaves out a fraction's zeros on
+    the left: 5 ns after a second are ``.5``; nine digits and more are a fraction."""
+    size, inode, mtime, path = record.split(b" ", 3)
+    seconds, _, fraction = mtime.partition(b".")
+    return RemoteFile(
+        path.decode("utf-8", "surrogateescape"),
+        int(size),
+        int(seconds) * 1_000_000_000 + int(fraction[:9]),
+        int(inode),
+    )
+
+
+def _by_stat(record: bytes) -> RemoteFile:
+    """``size inode seconds.DATE TIME.nanoseconds ZONE/path``, a newline; %y alone has a fraction,
+    and only %Y knows no time zone."""
+    head, _, path = record.partition(b"/")
+    size, inode, seconds, clock = head.split(b" ")[:4]
+    return RemoteFile(
+        path[:-1].decode("utf-8", "surrogateescape"),
+        int(size),
+        int(seconds.partition(b".")[0]) * 1_000_000_000
+        + int(clock.partition(b".")[2][:9].ljust(9, b"0")),
+        int(inode),
+    )

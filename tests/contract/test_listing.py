@@ -1,0 +1,163 @@
+"""Listing a tree on the lab phone, by each way that phones have; names of every kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from agent.adb import shell
+from agent.adb.connection import connect_tcp
+from agent.adb.keys import Signer
+from agent.adb.link import Link
+from agent.errors import RemoteError
+from agent.phone import listing
+from agent.phone.files import RemoteFile, Source
+from agent.phone.listing import How, Listing
+from agent.phone.phone import Phone
+from tests.lab.phone import LabPhone
+
+TREE = "/data/local/tmp/tree"
+NAMES = [
+    b"a\nb",
+    b"-rf",
+    b"'",
+    b'"',
+    b"\\n",
+    b"%s",
+    b" ",
+    b"\t x ",
+    b"\xff\xfe",
+    b"x" * 255,
+    b"\x01\x7f\r",
+    "ö😀".encode(),
+    b"$(id)",
+    b"1 2 3.4 x",
+    b"12 34 56.2026-01-01 00:00:00.000000000 +0000",
+    b"\n",
+]
+TIMES = [0, 5, 70_000_000, 999_999_999, 500_000_000]
+
+
+@pytest.fixture
+def link(lab: LabPhone, signer: Signer) -> Iterator[Link]:
+    with connect_tcp(*lab.address, [signer]) as new:
+        yield new
+
+
+@pytest.fixture(scope="module")
+def tree(lab: LabPhone) -> dict[bytes, tuple[int, int]]:
+    """A tree of strange names: path to size and mtime in nanoseconds."""
+    made = {}
+    script = [b"rm -rf " + TREE.encode()]
+    for folder in (b"", b"d\ne", b"-d", b"\xff", b"d" * 255):
+        place = TREE.encode() + (b"/" + folder if folder else b"")
+        script.append(b"mkdir -p " + _quoted(place))
+        for number, name in enumerate(NAMES):
+            path = place + b"/" + name
+            at = f"1700000{number:03}.{TIMES[number % len(TIMES)]:09}"
+            script.append(b"head -c %d /dev/zero > " % number + _quoted(path))
+            script.append(f"touch -d @{at} ".encode() + _quoted(path))
+            made[path] = (number, int(at.replace(".", "")))
+    script.append(f"ln -s /system/bin/sh {TREE}/link; mkfifo {TREE}/fifo".encode())
+    lab.root("sh", input=b"\n".join(script) + b"\n")
+    return made
+
+
+def _quoted(raw: bytes) -> bytes:
+    return b"'" + raw.replace(b"'", b"'\\''") + b"'"
+
+
+def listed(link: Link, folder: str, way: How) -> list[RemoteFile]:
+    one = Listing(folder, way)
+    with shell.spawn(link, one.script) as process:
+        return list(one.files(process.output(30)))
+
+
+@pytest.mark.parametrize("way", ["printf", "stat"])
+def test_every_name_size_and_time_is_told(
+    link: Link, tree: dict[bytes, tuple[int, int]], way: How
+) -> None:
+    found = listed(link, TREE, way)
+    assert {os.fsencode(f.path): (f.size, f.mtime_ns) for f in found} == tree
+    assert len({f.inode for f in found}) == len(tree)
+
+
+def test_both_ways_tell_the_same(link: Link, tree: dict[bytes, tuple[int, int]]) -> None:
+    by = [sorted(listed(link, TREE, way), key=lambda f: f.path) for way in ("printf", "stat")]
+    assert by[0] == by[1]
+
+
+@pytest.mark.parametrize("way", ["printf", "stat"])
+def test_an_absent_and_an_empty_folder_hold_nothing(link: Link, lab: LabPhone, way: How) -> None:
+    lab.root("mkdir -p /data/local/tmp/empty")
+    assert listed(link, "/data/local/tmp/empty", way) == []
+    assert listed(link, "/data/local/tmp/absent", way) == []
+    assert listed(link, "/data/local/tmp/it's absent", way) == []
+
+
+@pytest.mark.parametrize("way", ["printf", "stat"])
+def test_a_folder_that_can_not_be_entered_is_an_error(link: Link, lab: LabPhone, way: How) -> None:
+    lab.root("mkdir -p /data/local/tmp/part/shut; chmod 0700 /data/local/tmp/part/shut")
+    with pytest.raises(RemoteError, match="denied") as caught:
+        listed(link, "/data/local/tmp/part", way)
+    assert not listing.vanished(caught.value)
+
+
+@pytest.mark.parametrize("way", ["printf", "stat"])
+def test_a_large_tree_is_listed_in_a_few_processes(link: Link, lab: LabPhone, way: How) -> None:
+    lab.root(
+        "mkdir -p /data/local/tmp/large; cd /data/local/tmp/large; i=0; "
+        "while [ $i -lt 5000 ]; do : > $i; i=$((i + 1)); done"
+    )
+    found = listed(link, "/data/local/tmp/large", way)
+    assert sorted(int(f.path.rpartition("/")[2]) for f in found) == list(range(5000))
+
+
+def test_the_way_is_found_out(link: Link) -> None:
+    said = shell.run(link, listing.PROBE).text
+    assert listing.how(said) == "printf"
+    assert listing.how(said.splitlines()[-1]) == "stat"
+    with pytest.raises(RemoteError, match="neither"):
+        listing.how("find: unknown argument '-printf'\nsh: stat: inaccessible or not found")
+
+
+def test_records_may_be_cut_anywhere() -> None:
+    way: How
+    for way in ("printf", "stat"):
+        one = Listing("/x", way)
+        mark = one._mark
+        raw = (
+            b"5 7 1700000000.5 /x/a b\n\0" * 2
+            if way == "printf"
+            else (mark + b"5 7 1700000000.2023-11-14 22:13:20.000000005 +0000//x/a b\n\n") * 2
+        )
+        wanted = [RemoteFile("/x/a b\n", 5, 1_700_000_000_000_000_005, 7)] * 2
+        for size in range(1, 40):
+            pieces = [raw[at : at + size] for at in range(0, len(raw), size)]
+            assert list(one.files(pieces)) == wanted
+
+
+@pytest.mark.parametrize("raw", [b"x\0", b"1 2 3\0", b"1 2 x.y /a\0", b"-\0", b"1 2 3.4"])
+def test_what_makes_no_sense_is_an_error(raw: bytes) -> None:
+    with pytest.raises(RemoteError, match="answered with"):
+        list(Listing("/x", "printf").files([raw]))
+
+
+def test_a_phone_scans_with_and_without_root(
+    lab: LabPhone, signer: Signer, tree: dict[bytes, tuple[int, int]]
+) -> None:
+    with Phone(lambda known: connect_tcp(*lab.address, [signer])) as phone:
+        for root in (False, True):
+            found = phone.scan(Source("tree", TREE, root=root))
+            assert {os.fsencode(f.path) for f in found} == set(tree)
+        phone.__dict__["_how_to_list"] = "stat"
+        assert sorted(phone.scan(Source("tree", TREE)), key=str) == sorted(found, key=str)
+
+
+def test_what_vanishes_meanwhile_is_left_out() -> None:
+    gone = "find: '/x/a': No such file or directory\nstat: '/x/b': No such file or directory"
+    assert listing.vanished(RemoteError("", code=1, stderr=gone))
+    assert not listing.vanished(RemoteError("", code=1, stderr=gone + "\nfind: 'c': Denied"))
+    assert not listing.vanished(RemoteError("", code=127))
