@@ -92,6 +92,32 @@ def test_a_time_limit_leaves_the_connection_in_step(link: Link) -> None:
     assert shell.run(link, "echo next").stdout == b"next\n"
 
 
+_RUNS = "[ -d /proc/$p ] && ! grep -q ') Z' /proc/$p/stat"
+
+
+@pytest.mark.parametrize("how", ["time is up", "closed"])
+def test_nothing_of_a_command_is_left_on_the_phone(reached: Reached, how: str) -> None:
+    link, note = reached.link, f"{reached.folder}/pids"
+    script = (
+        f"sleep 100 & echo $! > {note}; (sleep 100 & echo $! >> {note}; wait); echo ready; wait"
+    )
+    if how == "closed":
+        with shell.spawn(link, script) as process:
+            shell.run(link, f"until [ $(wc -l < {note}) = 2 ]; do sleep 0.01; done", timeout=5)
+        assert process.code is None
+    else:
+        with pytest.raises(LinkTimeout):
+            shell.run(link, script, timeout=0.5)
+    left = f"while read -r p; do while {_RUNS}; do sleep 0.01; done; echo gone; done < {note}"
+    assert shell.run(link, left, timeout=2).stdout == b"gone\ngone\n"
+    shell.run(link, ["rm", note])
+
+
+def test_input_and_output_may_both_be_large(link: Link) -> None:
+    data = bytes(range(256)) * 20_000
+    assert shell.run(link, "cat", data=data).stdout == data
+
+
 def test_a_refused_service_is_an_error_at_once(link: Link) -> None:
     start = time.monotonic()
     with pytest.raises(RemoteError, match="refuses"):
@@ -117,3 +143,26 @@ def test_a_missing_file_and_a_closed_folder_are_told_apart(reached: Reached) -> 
     with pytest.raises(RemoteError, match="denied"):
         files.push(link, b"x" * 300_000, f"{reached.closed}/x", 0o600)
     assert shell.run(link, "echo next").stdout == b"next\n"
+
+
+def test_files_are_looked_at_and_pulled_many_at_once(reached: Reached) -> None:
+    link, folder = reached.link, f"{reached.folder}/many"
+    shell.run(link, ["mkdir", "-p", folder]).check("mkdir")
+    made = {f"{folder}/{n} ö'\n": bytes([n]) * (n * 40_000) for n in range(8)}
+    for path, data in made.items():
+        files.push(link, data, path, 0o600, mtime_s=1_700_000_000 + len(data))
+    listed = dict(files.listdir(link, folder))
+    for path, data in made.items():
+        what = files.stat(link, path)
+        assert (what.size, what.mtime_s) == (len(data), 1_700_000_000 + len(data))
+        assert listed[path.removeprefix(folder + "/")].size == len(data)
+    wanted = [f"{folder}/none", *made, f"{reached.closed}/x", *made]
+    got = []
+    for path, chunks in files.pull_many(link, wanted):
+        try:
+            got.append((path, b"".join(chunks)))
+        except (FileGoneError, RemoteError) as error:
+            got.append((path, type(error).__name__.encode()))
+    wrong = {wanted[0]: b"FileGoneError", f"{reached.closed}/x": b"RemoteError"}
+    assert got == [(path, (made | wrong)[path]) for path in wanted]
+    shell.run(link, ["rm", "-r", folder]).check("rm")
