@@ -1,78 +1,85 @@
 """``make bench``: how long things take, on lab phones. Prints a table, writes build/bench.json.
 
-An entry is ``{name, unit, ours, worst, peer, peer_name, ratio}``; a bench without a peer has
-null there.
+An entry is ``{name, unit, ours, worst, runs, peer, peer_name, ratio}``; without a peer there is
+null there. One bench has an entry for each peer.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import statistics
 import sys
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from agent.phone.facts import read_clock
-from agent.phone.phone import open_phone
-from tests.lab.phone import LabPhone
-from tests.offhook import Offhook
+from tests.benches import transfers
+from tests.benches.calls import call_to_row
+from tests.benches.field import Field, field
+from tests.benches.table import Entry, table
+from tests.benches.transfers import GIB, KIB, MIB
 
 console = Console(highlight=False)
 OUT = Path("build/bench.json")
+HOME = Path("build/bench-field")
+
+Bench = Callable[[Field, int], list[Entry]]
+
+FULL: dict[str, Bench] = {
+    "small": lambda f, runs: transfers.pull(f, 1000, 256 * KIB, "256 KiB", runs),
+    "middle": lambda f, runs: transfers.pull(f, 20, 16 * MIB, "16 MiB", runs),
+    "large": lambda f, runs: transfers.pull(f, 1, GIB, "1 GiB", runs),
+    "root": lambda f, runs: transfers.root_read(f, 256 * MIB, "256 MiB", runs),
+    "list": lambda f, runs: transfers.listing(f, 100_000, runs),
+    "commands": lambda f, runs: transfers.commands(f, 1000, runs),
+}
+
+#: The same in small, to see that it works: its figures say nothing.
+TINY: dict[str, Bench] = {
+    "small": lambda f, runs: transfers.pull(f, 5, 20 * KIB, "20 KiB", runs),
+    "large": lambda f, runs: transfers.pull(f, 1, MIB, "1 MiB", runs),
+    "root": lambda f, runs: transfers.root_read(f, MIB, "1 MiB", runs),
+    "list": lambda f, runs: transfers.listing(f, 200, runs),
+    "commands": lambda f, runs: transfers.commands(f, 3, runs),
+}
 
 
-def call_to_row(calls: int) -> dict[str, Any]:
-    """From the end of a call on a phone in QEMU to its row in the index, in seconds."""
-    home = Path("build/bench/home").absolute()
-    shutil.rmtree(home.parent, ignore_errors=True)
-    home.mkdir(parents=True)
-    took = []
-    with LabPhone(kind="vm", profile="sm8250") as phone:
-        offhook = Offhook(home, phone.address)
-        offhook.good("enable", "--basis", "own-line", "--here", "DE")
-        with offhook.watching() as watching:
-            watching.wait("state", text="idle")
-            for number in range(calls):
-                with open_phone("{}:{}".format(*phone.address)) as opened:
-                    clock = read_clock(opened.link)
-                played = phone.call(active=2.0, ring=0.3)
-                watching.wait("filed", count=number + 1)
-                row = max(offhook.rows(), key=lambda row: row["id"])
-                added = datetime.fromisoformat(row["added"]).timestamp()
-                took.append(added - (played.at["idle"] - clock.ms) / 1000)
-                console.print(f"  call {number + 1}: {took[-1]:.2f} s")
-        offhook.good("disable")
-    return {
-        "name": f"end of a call to its row, {calls} calls",
-        "unit": "s",
-        "ours": round(statistics.median(took), 3),
-        "worst": round(max(took), 3),
-        "peer": None,
-        "peer_name": None,
-        "ratio": None,
-    }
+def measure(
+    benches: dict[str, Bench], only: Sequence[str], runs: int, home: Path = HOME
+) -> list[Entry]:
+    """The benches on a lab phone of the host kind, and the memory that ours took."""
+    chosen = [name for name in benches if name in only]
+    if not chosen:
+        return []
+    entries: list[Entry] = []
+    with field(home.absolute()) as place:
+        for name in chosen:
+            console.print(f"  {name} …")
+            entries += benches[name](place, runs)
+        peak = round(place.peak_mib, 1)
+    entries.append(Entry(f"peak memory of ours in: {', '.join(chosen)}", "MiB", peak))
+    return entries
 
 
-def main() -> int:
-    """Run every bench."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Run every bench, or those that are named."""
+    names = [*FULL, "calls"]
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--calls", type=int, default=20)
-    options = parser.parse_args()
-    results = [call_to_row(options.calls)]
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    table = Table(box=None, header_style="bold")
-    for heading in ("bench", "median", "worst", "unit"):
-        table.add_column(heading)
-    for one in results:
-        table.add_row(one["name"], str(one["ours"]), str(one["worst"]), one["unit"])
-    console.print(table)
+    of = f"of: {', '.join(names)}"
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=of)
+    parser.add_argument("--runs", type=int, default=3, help="of each, in turn with its peers")
+    parser.add_argument("--calls", type=int, default=20, help="how many calls to play")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args(words)
+    wanted = options.only or names
+    entries = measure(FULL, wanted, options.runs)
+    if "calls" in wanted:
+        entries += call_to_row(options.calls, console)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = [one.as_dict() for one in entries]
+    options.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    console.print(table(entries))
     return 0
 
 

@@ -1,0 +1,117 @@
+"""Transfers, listings and commands on a lab phone, beside Google's adb, BetterADBSync and
+adb-shell.
+
+Ours writes, hashes and flushes every file; the others only write. All write to the same disk,
+which is flushed before each run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.benches.field import FOLDER, Field
+from tests.benches.table import Entry, paired
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+def pull(field: Field, count: int, size: int, label: str, runs: int) -> list[Entry]:
+    """``count`` files of ``size`` bytes."""
+    with _made(field, "pull", count, size) as paths:
+        total = count * size
+        folder = f"{FOLDER}/pull"
+        peers = {
+            "adb pull": lambda: field.google("pull", folder, str(field.target)),
+            "BetterADBSync": lambda: field.better("pull", f"{folder}/", str(field.target)),
+        }
+        few = (
+            total // size if size >= MIB else min(count, 20)
+        )  # it takes an eighth of a second each
+        if few == count:
+            peers["adb-shell"] = lambda: field.child("adb_shell_pull", total, paths)
+        name = f"pull {count:,} × {label}"
+        entries = paired(
+            name,
+            lambda: field.child("ours_pull", total, paths),
+            peers,
+            runs=runs,
+            once=["adb-shell", "BetterADBSync"],
+        )
+        if few != count:
+            entries += paired(
+                f"pull {few} × {label}",
+                lambda: field.child("ours_pull", few * size, paths[:few]),
+                {"adb-shell": lambda: field.child("adb_shell_pull", few * size, paths[:few])},
+                runs=runs,
+                once=["adb-shell"],
+            )
+        return entries
+
+
+def root_read(field: Field, size: int, label: str, runs: int) -> list[Entry]:
+    """A file that only root may read."""
+    with _made(field, "root", 1, size) as paths:
+        field.phone.root(f"chown 0:0 {paths[0]}; chmod 600 {paths[0]}")
+        return paired(
+            f"read 1 × {label} as root",
+            lambda: field.child("ours_root_read", size, paths),
+            {
+                "adb exec-out su -c cat": lambda: field.google(
+                    "exec-out", f"su -c 'cat {paths[0]}'", into=field.target / "f"
+                )
+            },
+            runs=runs,
+        )
+
+
+def listing(field: Field, count: int, runs: int) -> list[Entry]:
+    """A tree of ``count`` files in folders of 1,000."""
+    folder = f"{FOLDER}/list"
+    field.phone.root(
+        f"i=0; while [ $i -lt {count} ]; do d={folder}/$((i / 1000)); "
+        "[ $((i % 1000)) -eq 0 ] && mkdir -p $d; : > $d/f$i; i=$((i + 1)); done; "
+        f"chown -R 2000:2000 {folder}",
+        timeout=600,
+    )
+    form = "%s %T@ %i %p\\n"
+    try:
+        return paired(
+            f"list {count:,} files",
+            lambda: field.child("ours_list", count, [folder]),
+            {
+                "adb shell find -printf": lambda: field.google(
+                    "shell", f"find {folder}/ -type f -printf '{form}'", into=field.target / "f"
+                ),
+                "BetterADBSync": lambda: field.better(
+                    "--dry-run", "pull", f"{folder}/", str(field.target)
+                ),
+                "adb-shell": lambda: field.child("adb_shell_list", count, [folder]),
+            },
+            runs=runs,
+            once=["BetterADBSync", "adb-shell"],
+        )
+    finally:
+        field.remove("list")
+
+
+def commands(field: Field, count: int, runs: int) -> list[Entry]:
+    """Short commands, one after another."""
+    return paired(
+        f"{count:,} short commands",
+        lambda: field.child("ours_commands", count, [], count=count),
+        {
+            "adb shell": lambda: sum(field.google("shell", "true") for _ in range(count)),
+            "adb-shell": lambda: field.child("adb_shell_commands", count, [], count=count),
+        },
+        runs=runs,
+        once=["adb shell"],
+    )
+
+
+@contextmanager
+def _made(field: Field, name: str, count: int, size: int) -> Iterator[list[str]]:
+    try:
+        yield field.make(name, count, size)
+    finally:
+        field.remove(name)

@@ -1,0 +1,20 @@
+"""The benches run and tell what they should; how fast, only ``make bench`` says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests import bench
+
+
+def test_every_bench_runs_in_small(tmp_path: Path) -> None:
+    entries = bench.measure(bench.TINY, list(bench.TINY), 1, tmp_path / "field")
+    assert {one.peer_name for one in entries} >= {"adb pull", "adb shell", "adb-shell"}
+    assert any(one.peer_name and one.peer_name.startswith("BetterADBSync") for one in entries)
+    for one in entries[:-1]:
+        assert one.ours > 0
+        assert one.peer
+        assert one.ratio
+    assert entries[-1].unit == "MiB"
+    assert 10 < entries[-1].ours < 100
+    assert not (tmp_path / "field").exists()
