@@ -197,12 +197,13 @@ def test_a_phone_that_another_holds_is_said_to_be_held(link: Connection) -> None
 def test_closing_ends_a_blocked_read_and_what_runs_on_the_phone() -> None:
     """No USB cable tells a phone that the program at its other end is gone."""
     link = connect_usb(SERIAL, [])
-    stream = link.open(f"exec:cat; echo > {TMP}/ended", 10)
+    process = shell.spawn(link, f"trap '' HUP; echo ready; cat; echo > {TMP}/ended")
+    assert process.frame(10) == (shell.STDOUT, b"ready\n")
     ended: list[LinkError] = []
 
     def read() -> None:
         with pytest.raises(LinkError) as caught:
-            stream.read(None)
+            process.frame(None)
         ended.append(caught.value)
 
     reader = threading.Thread(target=read)
@@ -249,7 +250,9 @@ def test_what_a_killed_program_left_is_in_nobodys_way(what: str, cables: Cables)
 
 def test_a_program_that_just_ends_does_not_fall() -> None:
     script = "from agent.adb.usb import *; link = connect_usb('LABUSB1', [])"
-    done = subprocess.run([sys.executable, "-c", script], cwd="/work", capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd="/work", capture_output=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -263,7 +266,13 @@ def test_a_user_without_the_right_is_told_what_to_do(group: int) -> None:
     )
     command = [sys.executable, "-c", script]
     done = subprocess.run(
-        command, cwd="/work", user=1000, group=1000, extra_groups=[group], stdout=subprocess.PIPE
+        command,
+        cwd="/work",
+        user=1000,
+        group=1000,
+        extra_groups=[group],
+        stdout=subprocess.PIPE,
+        check=False,
     )
     first, _, rest = done.stdout.decode().partition("\n")
     allowed = group == 46

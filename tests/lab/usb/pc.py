@@ -233,7 +233,7 @@ def _cpio(tree: Path) -> Iterator[bytes]:
     for inode, path in enumerate(paths, 1 << 20):
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
-            mode, data = stat.S_IFLNK | 0o777, os.readlink(path).encode()
+            mode, data = stat.S_IFLNK | 0o777, str(path.readlink()).encode()
         elif stat.S_ISDIR(mode):
             mode, data = stat.S_IFDIR | 0o755, b""
         else:
