@@ -20,11 +20,12 @@ from agent.adb.packet import Header
 from agent.adb.stream import ConnectionStream
 from agent.adb.transport import SteadyTcp, Transport
 from agent.adb.wire import Wire
-from agent.errors import LinkError, LinkTimeout, RemoteError
+from agent.errors import LinkError, LinkTimeout, ProtocolError, RemoteError
 
 _STALL = 10.0
 _GOODBYE = 0.5  # seconds that a close may take to tell the phone of it
 _LAST_ID = 0x7FFFFFFF
+_REMEMBERED = 4096  # closed streams of which the phone may still speak
 
 
 class Connection:
@@ -41,6 +42,7 @@ class Connection:
         self._windowed = False
         self._last_id = 0
         self._streams: dict[int, ConnectionStream] = {}
+        self._closed: dict[int, int] = {}  # ids, ours and the phone's, until it has closed too
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._receive, name=f"adb {where}", daemon=True)
 
@@ -116,7 +118,7 @@ class Connection:
                 raise self._wire.error
             while True:
                 self._last_id = self._last_id % _LAST_ID + 1
-                if self._last_id not in self._streams:
+                if self._last_id not in self._streams and self._last_id not in self._closed:
                     break
             stream = ConnectionStream(
                 self._wire, self._last_id, windowed=self._windowed, forget=self._forget
@@ -124,9 +126,15 @@ class Connection:
             self._streams[stream.local] = stream
             return stream
 
-    def _forget(self, local: int) -> None:
+    def _forget(self, stream: ConnectionStream) -> None:
         with self._lock:
-            self._streams.pop(local, None)
+            if self._streams.pop(stream.local, None) is not None and stream.remote:
+                self._remember(stream.local, stream.remote)
+
+    def _remember(self, local: int, remote: int) -> None:
+        self._closed[local] = remote
+        if len(self._closed) > _REMEMBERED:
+            del self._closed[next(iter(self._closed))]
 
     # The thread that receives
 
@@ -152,17 +160,23 @@ class Connection:
         command, remote, local = header[:3]
         with self._lock:
             stream = self._streams.get(local)
+            closed = self._closed.get(local) if stream is None else None
         if command == packet.WRTE:
-            if stream is not None:  # else it was closed, and the phone knows or will
-                stream.on_data(remote, payload)
-        elif command == packet.OKAY:
             if stream is not None:
-                stream.on_okay(remote, payload)
-            else:  # opened after we gave up waiting: the phone must not keep it
+                stream.on_data(remote, payload)
+            elif closed != remote:  # its bytes would be missing elsewhere
+                raise ProtocolError(f"{self.where} sent data for a stream that there is not")
+        elif command == packet.OKAY:
+            known = stream is not None and stream.on_okay(remote, payload)
+            if not known and closed != remote:  # opened too late: the phone must not keep it
+                with self._lock:
+                    self._remember(local, remote)
                 self._wire.post(packet.CLSE, local, remote)
         elif command == packet.CLSE:
+            with self._lock:
+                self._streams.pop(local, None)
+                self._closed.pop(local, None)
             if stream is not None:  # else we closed it first
-                self._forget(local)
                 stream.on_close(remote)
         elif command == packet.OPEN:  # it asks for a service of ours; there are none
             self._wire.post(packet.CLSE, 0, remote)

@@ -29,7 +29,7 @@ class ConnectionStream:
     """One service's stream; made by :meth:`Connection.open`. See :class:`agent.adb.link.Stream`."""
 
     def __init__(
-        self, wire: Wire, local: int, *, windowed: bool, forget: Callable[[int], None]
+        self, wire: Wire, local: int, *, windowed: bool, forget: Callable[[ConnectionStream], None]
     ) -> None:
         self.local = local
         self.remote = 0
@@ -112,7 +112,7 @@ class ConnectionStream:
             self._chunks.clear()
             self._held = 0
             self._changed.notify_all()
-        self._forget(self.local)
+        self._forget(self)
         if was_open and self.remote:
             with contextlib.suppress(LinkError):
                 self._wire.post(packet.CLSE, self.local, self.remote, patience=_CLOSE_PATIENCE)
@@ -138,17 +138,21 @@ class ConnectionStream:
 
     # What the thread that receives calls.
 
-    def on_okay(self, remote: int, payload: bytes) -> None:
-        """The phone opened the service, or took what was sent."""
+    def on_okay(self, remote: int, payload: bytes) -> bool:
+        """The phone opened the service, or took what was sent; False if that is of no use any
+        more, as the stream was closed before it was open."""
         if len(payload) != (_CREDIT.size if self._windowed else 0):
             raise ProtocolError(
                 f"{self._wire.where} acknowledged data in a way that was not agreed"
             )
         self._check(remote, opening=not self.remote)
         with self._changed:
+            if self._ended and not self.remote:
+                return False
             self.remote = remote
             self._credit = self._credit + _CREDIT.unpack(payload)[0] if self._windowed else 1
             self._changed.notify_all()
+            return True
 
     def on_data(self, remote: int, data: bytes) -> None:
         """Take in a packet's bytes, and acknowledge them unless the reader is too far behind."""

@@ -44,8 +44,8 @@ INSERTS = (
     "greets-again",  # CNXN
     "asks-again",  # AUTH
     "wants-tls",  # STLS
-    "repeat",  # the packet comes twice
-    "drop",  # the packet does not come at all
+    "repeat",  # the packet comes twice; of data, ADB could not know
+    "drop",  # the packet does not come at all; nor here
 )
 """They add a packet before one of the peer's, or take it away."""
 KINDS = (*BREAKS, *PACES, *TWISTS, *INSERTS)
@@ -150,9 +150,9 @@ class FaultyWire:
                 words[5] = words[0] ^ 0xFFFFFFFF
             case "oversize":
                 words[3] = 0x40000000
-            case "remote-id":
+            case "remote-id" if packet.command in ("OKAY", "WRTE", "CLSE"):
                 words[1] ^= 0x1000
-            case "local-id":
+            case "local-id" if packet.command in ("OKAY", "WRTE", "CLSE"):
                 words[2] ^= 0x1000
             case "no-id":
                 words[1] = words[2] = 0
@@ -162,14 +162,15 @@ class FaultyWire:
             case "opens":
                 return Packet("OPEN", stranger, 0, b"shell:\0").raw() + raw
             case "greets-again":
-                return Packet("CNXN", 0x01000001, self._max_payload, b"device::\0").raw() + raw
+                version = 0x01000000 + (not self.checksum)
+                return Packet("CNXN", version, self._max_payload, b"device::\0").raw() + raw
             case "asks-again":
                 return Packet("AUTH", 1, 0, bytes(20)).raw() + raw
             case "wants-tls":
                 return Packet("STLS", 0x01000000, 0).raw() + raw
-            case "repeat":
+            case "repeat" if packet.command != "WRTE":
                 return raw + raw
-            case "drop":
+            case "drop" if packet.command != "WRTE":
                 return b""
         return HEADER.pack(*words) + raw[HEADER.size :]
 

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import threading
 
+from tests.lab.peer.faults import BrokenWire
 from tests.lab.peer.streams import PeerStream
 
 _FRAME = struct.Struct("<BI")
@@ -75,7 +76,7 @@ def run_service(processes: Processes, stream: PeerStream, command: str, *, frame
         code = process.wait()
         processes.ended(process)
         if framed:
-            with contextlib.suppress(EOFError):
+            with contextlib.suppress(EOFError, BrokenWire):
                 stream.write(_FRAME.pack(_EXIT, 1) + bytes([code if code >= 0 else 128 - code]))
         stream.close()
         feeder.join()

@@ -46,17 +46,21 @@ class SyncService:
                 case b"LIS2":
                     self._list_2(path)
                 case b"RECV":
-                    self._receive(path)
+                    if not self._receive(path):
+                        return
                 case b"RCV2":
                     assert struct.unpack("<4sI", self._exactly(8)) == (b"RCV2", 0)
-                    self._receive(path)
+                    if not self._receive(path):
+                        return
                 case b"SEND":
                     target, _, mode = path.rpartition(",")
-                    self._send(target, int(mode))
+                    if not self._send(target, int(mode)):
+                        return
                 case b"SND2":
                     again, mode, flags = struct.unpack("<4sII", self._exactly(12))
                     assert (again, flags) == (b"SND2", 0)
-                    self._send(path, mode)
+                    if not self._send(path, mode):
+                        return
                 case b"QUIT":
                     return
                 case _:
@@ -124,23 +128,26 @@ class SyncService:
             self._stream.write(_DENT_2.pack(b"DNT2", *numbers, len(name)) + name)
         self._stream.write(_DENT_2.pack(b"DONE", *[0] * 12))
 
-    # Bytes
+    # Bytes. After a FAIL, adbd ends the stream.
 
-    def _receive(self, path: str) -> None:
+    def _receive(self, path: str) -> bool:
         try:
             self._allow(path)
             file = open(path, "rb")  # noqa: PTH123, SIM115
         except OSError as error:
-            return self._fail(f"open failed: {error.strerror}")
+            self._fail(f"open failed: {error.strerror}")
+            return False
         with file:
             try:
                 while data := file.read(_PIECE):
                     self._stream.write(_HEAD.pack(b"DATA", len(data)) + data)
             except IsADirectoryError as error:
-                return self._fail(f"read failed: {error.strerror}")
-        return self._stream.write(_HEAD.pack(b"DONE", 0))
+                self._fail(f"read failed: {error.strerror}")
+                return False
+        self._stream.write(_HEAD.pack(b"DONE", 0))
+        return True
 
-    def _send(self, path: str, mode: int) -> None:
+    def _send(self, path: str, mode: int) -> bool:
         """Take a file; after a failure, what the client still sends is read and forgotten."""
         target = Path(path)
         file = None
@@ -172,7 +179,7 @@ class SyncService:
             if file is not None:
                 file.close()
         if failed:
-            return
+            return False
         if file is None:
             target.symlink_to(os.fsdecode(bytes(content).rstrip(b"\0")))
         else:
@@ -180,6 +187,7 @@ class SyncService:
             target.chmod(owner << 6 | owner << 3 | owner)
             os.utime(target, (value, value))
         self._stream.write(_HEAD.pack(b"OKAY", 0))
+        return True
 
 
 def _fields(info: os.stat_result) -> tuple[int, ...]:
