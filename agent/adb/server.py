@@ -119,15 +119,12 @@ class Server:
             return match[1]
         what = f"{self.where} can't connect to {shown(address)}: {shown(words.strip())}"
         if "authenticat" in words or "unauthorized" in words:
-            raise UnauthorizedError(
-                what,
-                hint=f"{ALLOW} For Android's «Wireless debugging», pair first: "
-                "`offhook pair HOST:PORT CODE` with what «Pair device with pairing code» shows.",
-            )
+            raise UnauthorizedError(what, hint=ALLOW)
+        # Of a computer that has not paired, adb says no more than that it failed.
         raise LinkError(
             what,
-            hint="Check the address. «Wireless debugging» shows a new port each time that it is "
-            "turned on, and another one for pairing.",
+            hint="Is the address right? «Wireless debugging» shows another port each time that it "
+            "is turned on, and takes only computers that have paired: `offhook pair`.",
         )
 
     def disconnect(self, address: str, *, timeout: float = 5.0) -> None:
