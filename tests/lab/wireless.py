@@ -131,14 +131,14 @@ class Wireless:
             side.key(_receive(tls, _SPAKE2))
         )
         cipher, nonce = AESGCM(secret), bytes(12)  # each side's first message, and its only one
-        mine = bytes([_GUID]) + self.guid.encode()
-        _send(tls, _PEER_INFO, cipher.encrypt(nonce, mine.ljust(_INFO, b"\0"), None))
         try:
             told = cipher.decrypt(nonce, _receive(tls, _PEER_INFO), None)
         except Exception as error:
             raise ValueError("the code was wrong") from error
         if told[0] == _PUBLIC_KEY:
             self.paired.add(_public_key(told[1:].rstrip(b"\0")))
+        mine = bytes([_GUID]) + self.guid.encode()
+        _send(tls, _PEER_INFO, cipher.encrypt(nonce, mine.ljust(_INFO, b"\0"), None))
 
     # Connecting
 
