@@ -11,7 +11,7 @@ import pytest
 from agent.adb import files, shell
 from agent.adb.link import Link
 from agent.errors import FileGoneError, LinkTimeout, RemoteError
-from tests.contract.ways import Reached
+from tests.contract.ways import Reached, times
 
 
 def test_a_command_gives_its_code_and_both_outputs_apart(link: Link) -> None:
@@ -32,12 +32,12 @@ def test_input_of_any_size_reaches_the_command(link: Link) -> None:
 
 
 def test_a_command_that_ignores_its_input_still_gives_its_output(link: Link) -> None:
-    for _ in range(50):
+    for _ in range(times(50)):
         assert shell.run(link, "echo done", data=b"x" * 1000).stdout == b"done\n"
 
 
 def test_output_of_any_size_arrives_whole(link: Link) -> None:
-    size = 50_000_000
+    size = times(50_000_000)
     digest = hashlib.sha256()
     with shell.spawn(link, f"head -c {size} /dev/zero") as process:
         for chunk in process.output(10):
@@ -48,14 +48,14 @@ def test_output_of_any_size_arrives_whole(link: Link) -> None:
 def test_a_slow_reader_makes_the_phone_wait_and_holds_up_nobody(link: Link) -> None:
     with shell.spawn(link, "cat /dev/zero") as process:
         assert process.frame(5)
-        for _ in range(20):
+        for _ in range(times(20)):
             assert shell.run(link, "echo quick", timeout=5).stdout == b"quick\n"
 
 
 def test_a_silent_stream_does_not_delay_a_command(link: Link) -> None:
-    alone = min(_took(link) for _ in range(20))
+    alone = min(_took(link) for _ in range(times(40)))
     with shell.spawn(link, "cat") as silent:
-        beside = min(_took(link) for _ in range(20))
+        beside = min(_took(link) for _ in range(times(40)))
         with pytest.raises(LinkTimeout):
             silent.frame(0.05)
         silent.send(b"still here")
@@ -73,7 +73,7 @@ def test_many_threads_share_a_connection(link: Link) -> None:
     wrong: list[str] = []
 
     def work(number: int) -> None:
-        for turn in range(20):
+        for turn in range(times(20)):
             said = shell.run(link, f"echo {number} {turn}").text
             if said != f"{number} {turn}\n":
                 wrong.append(said)
