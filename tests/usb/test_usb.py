@@ -44,7 +44,7 @@ def ran() -> Iterator[Ran]:
 
 
 @pytest.mark.parametrize(
-    ("module", "least"), [("tests.contract.test_contract", 20), ("tests.usb.in_guest", 15)]
+    ("module", "least"), [("tests.contract.test_contract", 20), ("tests.usb.in_guest", 13)]
 )
 def test_over_usb(ran: Ran, module: str, least: int, subtests: pytest.Subtests) -> None:
     results = ran.results.get(module, {})

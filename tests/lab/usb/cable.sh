@@ -55,6 +55,8 @@ hangs() { # ADBD
 phone() { # N
 	mkdir -p /dev/usb-ffs/adb
 	mount -t functionfs -o uid=2000,gid=2000,rmode=0770,fmode=0660 "adb$1" /dev/usb-ffs/adb
+	mkfifo "$state/$1.pause"
+	exec 9<> "$state/$1.pause"
 	adbd='' worked=''
 	while :; do
 		if [ -n "$adbd" ] && hangs "$adbd"; then
@@ -72,7 +74,8 @@ phone() { # N
 		elif [ -z "$port" ] && [ -e /dev/usb-ffs/adb/ep2 ]; then
 			echo "dummy_udc.$(($1 - 1))" > "$gadgets/phone$1/UDC"
 		fi
-		usleep 200000
+		# shellcheck disable=SC3045 # a pause that starts no program
+		read -r -t 0.2 _ <&9
 	done
 }
 

@@ -30,7 +30,6 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "OFFHOOK_TEST_WAY": "usb",
     "PATH": "/usr/bin",
-    "PYTHONDONTWRITEBYTECODE": "1",
     "TMPDIR": "/tmp",
 }
 
