@@ -124,7 +124,9 @@ class Wire:
 
     def _read(self, size: int, timeout: float | None, end: float | None) -> bytes:
         if end is not None:
-            left = max(0.0, end - time.monotonic())
+            left = end - time.monotonic()
+            if left <= 0:
+                raise LinkTimeout(f"{self.where} took too long")
             timeout = left if timeout is None else min(timeout, left)
         return self._transport.read(size, timeout)
 

@@ -125,7 +125,7 @@ class FaultyWire:
                 now.append(Fault("repeat", index))
             raw = packet.raw()
             for fault in now:
-                if fault.kind in TWISTS or fault.kind in INSERTS:
+                if raw and (fault.kind in TWISTS or fault.kind in INSERTS):
                     self.happened.append(fault)
                     raw = self._changed(fault, packet, raw)
             for fault in now:
