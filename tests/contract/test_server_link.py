@@ -25,6 +25,7 @@ from agent.errors import (
 )
 from tests.contract.scripted import ScriptedServer, fail, okay, stall, text
 from tests.lab.google import Adb
+from tests.lab.peer import Peer
 from tests.lab.phone import LabPhone
 
 ONE = "X  device usb:1-2 product:p model:m device:d transport_id:7\n"
@@ -306,6 +307,24 @@ def test_whoever_is_asked_to_tap_allow_has_the_time_for_it() -> None:
             server_link.link(server, "X", on_prompt=lambda: asked.append(1), timeout=0.1)
         assert asked == [1]
         tapped.set()
+
+
+def test_googles_server_waits_with_us_for_the_tap_on_a_phone(google: Adb, server: Server) -> None:
+    tapped = threading.Event()
+    with Peer(trusted=[], on_prompt=lambda key: tapped.wait(10)) as phone:
+        name = "{}:{}".format(*phone.address)
+        try:
+            with pytest.raises(UnauthorizedError) as caught:
+                server.connect(name)
+            assert "Allow" in str(caught.value.hint)
+            with pytest.raises(UnauthorizedError) as caught:
+                server_link.link(server, name)
+            assert "Allow" in str(caught.value.hint)
+            with server_link.link(server, name, on_prompt=tapped.set) as link:
+                assert shell.run(link, "echo trusted").stdout == b"trusted\n"
+        finally:
+            tapped.set()
+            google.run("disconnect", name)
 
 
 @pytest.mark.parametrize(
