@@ -43,7 +43,7 @@ def load_signers(path: Path | None = None) -> list[Signer]:
     signers = [load_signer(path)]
     for key in _vendor_keys():
         with contextlib.suppress(OSError, ValueError):
-            signers.append(PythonRSASigner(_public(key), key.read_text()))
+            signers.append(_signer(key, _public(key)))
     return signers
 
 
@@ -59,12 +59,21 @@ def load_signer(path: Path | None = None) -> Signer:
                 new = Path(folder) / public.name
                 new.write_text(_public(path))
                 new.replace(public)
-        signer: Signer = PythonRSASigner.FromRSAKeyPath(str(path))
+        return _signer(path, public.read_text())
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"can't use the ADB key {path}: {error}",
             hint="Move it away; a new one is made, and the phone asks once more whether to trust it.",
         ) from error
+
+
+def _signer(path: Path, public: str) -> Signer:
+    """The signer for a key; OSError or ValueError if it is not an RSA key in PKCS#8 form."""
+    text = path.read_text()
+    try:
+        signer: Signer = PythonRSASigner(public, text)
+    except Exception as error:  # rsa's and pyasn1's errors have no common base
+        raise ValueError("it is no RSA key without a password") from error
     return signer
 
 
@@ -87,7 +96,13 @@ def _public(path: Path) -> str:
     except (KeyError, OSError):
         user = "unknown"
     host = os.environ.get("HOSTNAME") or socket.gethostname() or "unknown"
-    return f"{base64.b64encode(encode_pubkey(str(path))).decode()} {user}@{host}"
+    try:
+        raw = encode_pubkey(str(path))
+    except OSError:
+        raise
+    except Exception as error:  # it takes any key for an RSA key of 2048 bits
+        raise ValueError("it is no RSA key of 2048 bits without a password") from error
+    return f"{base64.b64encode(raw).decode()} {user}@{host}"
 
 
 def _vendor_keys() -> Iterator[Path]:

@@ -8,7 +8,7 @@ from collections import deque
 
 from agent.adb import packet
 from agent.adb.packet import Buffer, Header
-from agent.adb.transport import Transport
+from agent.adb.transport import CutShort, Transport
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 
 
@@ -84,10 +84,15 @@ class Wire:
             raise self.error
         try:
             self._transport.write(header, payload, timeout)
-        except LinkError as error:
-            if type(error) is LinkTimeout:
+        except LinkTimeout as error:
+            if not isinstance(error, CutShort):
                 raise
             raise self.fail(error) from error
+        except LinkError as error:
+            raise self.fail(error) from error
+        except BaseException:  # Ctrl-C, perhaps in the middle of the packet
+            self.fail(LinkError(f"the connection to {self.where} was interrupted"))
+            raise
 
     # In
 

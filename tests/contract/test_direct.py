@@ -11,8 +11,10 @@ import pytest
 
 from agent.adb import shell
 from agent.adb.connection import connect_tcp
-from agent.adb.keys import Signer, load_signer
+from agent.adb.keys import Signer, load_signer, load_signers
 from agent.errors import ConfigError, LinkError, LinkTimeout, PhoneError, ProtocolError
+from tests.lab.google import Adb
+from tests.lab.peer import Peer
 from tests.lab.phone import LabPhone
 
 
@@ -102,6 +104,53 @@ def test_keys_are_made_private_and_a_broken_one_is_named(tmp_path: Path) -> None
     path.write_text("no key")
     with pytest.raises(ConfigError, match="adbkey"):
         load_signer(path)
+
+
+@pytest.mark.parametrize("kind", ["elliptic", "long", "with a password"])
+def test_a_key_of_another_kind_is_named(tmp_path: Path, kind: str) -> None:
+    from cryptography.hazmat.primitives import serialization as how
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    path = tmp_path / "adbkey"
+    secret: how.KeySerializationEncryption = how.NoEncryption()
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if kind == "elliptic":
+        key = ec.generate_private_key(ec.SECP256R1())
+    else:
+        key = rsa.generate_private_key(65537, 4096 if kind == "long" else 2048)
+    if kind == "with a password":
+        secret = how.BestAvailableEncryption(b"word")
+    path.write_bytes(key.private_bytes(how.Encoding.PEM, how.PrivateFormat.PKCS8, secret))
+    with pytest.raises(ConfigError, match="adbkey"):
+        load_signer(path)
+
+
+def test_the_keys_of_google_s_adb_and_of_vendors_are_tried(
+    google: Adb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, vendors, single = tmp_path / "own", tmp_path / "vendors", tmp_path / "single"
+    vendors.mkdir()
+    for path in (own, vendors / "a.adb_key", vendors / "b.pem", single):
+        assert google.run("keygen", str(path)).code == 0
+    single.with_name("single.pub").unlink()
+    (vendors / "broken.adb_key").write_text("no key")
+    monkeypatch.setenv("ADB_VENDOR_KEYS", f"{vendors}:{tmp_path}/none:{single}")
+    signers = load_signers(own)
+    assert len(signers) == 3
+    assert not single.with_name("single.pub").exists()
+    assert str(signers[0].GetPublicKey()) == own.with_name("own.pub").read_text()
+    for signer in signers:
+        with (
+            Peer(trusted=[str(signer.GetPublicKey())]) as peer,
+            connect_tcp(*peer.address, signers, timeout=5) as link,
+        ):
+            assert shell.run(link, "echo in").stdout == b"in\n"
+
+
+def test_a_key_bears_the_user_s_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody")
+    monkeypatch.setenv("HOSTNAME", "desk")
+    assert str(load_signer(tmp_path / "adbkey").GetPublicKey()).endswith("= somebody@desk")
 
 
 def test_many_who_make_a_key_at_once_get_the_same(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.lab.peer import keys
-from tests.lab.peer.faults import BrokenWire, Fault, FaultyWire, Packet
+from tests.lab.peer.faults import INSERTS, TWISTS, BrokenWire, Fault, FaultyWire, Packet
 from tests.lab.peer.processes import Processes, run_service
 from tests.lab.peer.streams import PeerStream
 from tests.lab.peer.sync import SyncService
@@ -159,7 +159,7 @@ class Session:
                 while True:
                     self._dispatch(self.wire.receive())
         except Exception as error:  # noqa: BLE001 - the test hears of it
-            self._peer.errors.append(error)
+            self._complain(error)
         finally:
             self.wire.end()
             with self._lock:
@@ -269,9 +269,14 @@ class Session:
             with contextlib.suppress(BrokenWire, EOFError):
                 service(stream)
         except Exception as error:  # noqa: BLE001 - the test hears of it
-            self._peer.errors.append(error)
+            self._complain(error)
         finally:
             stream.close()
+
+    def _complain(self, error: Exception) -> None:
+        """The client did something wrong; after a strange packet, it may be at a loss."""
+        if not any(fault.kind in (*TWISTS, *INSERTS) for fault in self.wire.happened):
+            self._peer.errors.append(error)
 
     def forget(self, stream: PeerStream) -> bool:
         with self._lock:
