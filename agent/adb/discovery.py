@@ -32,13 +32,14 @@ from agent.adb.link import Link
 from agent.adb.reach import SERIAL
 from agent.adb.roster import Change, Roster
 from agent.adb.server import Server
-from agent.errors import OffhookError, PhoneError, UnauthorizedError
+from agent.errors import OffhookError, UnauthorizedError
 
 __all__ = ["Change", "Discovery", "Event", "Finder", "Gone", "Roster", "Seen", "finders"]
 
 _ASK_TIMEOUT = 3.0  # seconds that a phone has to say its serial number
 _AGAIN = 5.0  # seconds until it is asked again, and twice as long each time
 _LONGEST = 60.0
+_PATIENCE = 3.0  # seconds that closing waits for threads that can't be interrupted
 
 Ask = Callable[[Seen], Seen]
 
@@ -74,13 +75,17 @@ class Discovery:
         self.close()
 
     def close(self) -> None:
-        """Stop everything; whoever waits for an event gets None."""
+        """Stop everything; whoever waits for an event gets None.
+
+        What looks up a host's name, or asks a phone, may outlast this by some seconds.
+        """
         self._stop.set()
         with self._changed:
             self._changed.notify_all()
+        end = time.monotonic() + _PATIENCE
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join()
+                thread.join(max(0.0, end - time.monotonic()))
         self._events.put(None)
 
     def next(self, timeout: float | None = None) -> Event | None:
@@ -130,7 +135,7 @@ class Discovery:
         while (seen := self._next_to_ask()) is not None:
             try:
                 told = self._ask(seen)
-            except PhoneError:
+            except OffhookError:
                 told = seen
             key = (seen.way, seen.name)
             with self._changed:

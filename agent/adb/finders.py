@@ -18,6 +18,8 @@ from agent.adb.address import address_text, parse_address
 from agent.adb.server import Server, ServerDevice
 from agent.errors import PhoneError
 
+_START = 2.0  # seconds that a server has to give its first list
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -101,7 +103,7 @@ class ServerFinder:
         known: dict[str, Seen] = {}
         while not stop.is_set():
             try:
-                with self._server.track() as tracker, stop.calling(tracker.close):
+                with self._server.track(timeout=_START) as tracker, stop.calling(tracker.close):
                     for devices in tracker:
                         known = _tell_changes(tell, known, devices)
             except PhoneError:  # none runs, it ended, or it is something else

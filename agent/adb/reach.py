@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from agent.adb import server_link, shell
@@ -17,6 +18,7 @@ from agent.adb.keys import load_signer
 from agent.adb.link import Link
 from agent.adb.server import UDEV, Server, ServerDevice, refused
 from agent.errors import (
+    ConfigError,
     LinkError,
     NoPhoneError,
     NoServerError,
@@ -98,8 +100,12 @@ class _Trip:
         self.timeout = timeout
         self.on_prompt = on_prompt
         self.on_choice = on_choice
-        self.server = Server.default()
         self.tried: list[str] = []
+
+    @cached_property
+    def server(self) -> Server:
+        """The server that the environment names; ConfigError when that makes no sense."""
+        return Server.default()
 
     def auto(self) -> Link:
         """The first way that works, in the order of the module's docstring."""
@@ -182,10 +188,13 @@ class _Trip:
     def _devices(self) -> list[ServerDevice]:
         """The server's phones; none when no server runs, which costs a refused connection."""
         try:
-            return self.server.devices(timeout=_SERVER_TIMEOUT)
+            devices = self.server.devices(timeout=_SERVER_TIMEOUT)
+            if not devices:
+                self.tried.append(f"{self.server.where} has no phone")
+            return devices
         except NoServerError:
             self.tried.append(f"{self.server.where} does not run")
-        except LinkError as error:
+        except (ConfigError, LinkError) as error:
             self.tried.append(error.message)
         return []
 
@@ -201,17 +210,13 @@ class _Trip:
 
     def _ask_serials(self, devices: list[ServerDevice]) -> ServerDevice | None:
         """The server's phone of that serial number, among those whose name does not tell it."""
-        if self.serial is None:
+        if self.serial is None or not devices:
             return None
         asked = [d for d in devices if d.ready and d.hardware_serial is None]
         for device in asked:
             if ask_serial(self.server, device) == self.serial:
                 return device
-        if not any(self.server.where in words for words in self.tried):
-            self.tried.append(
-                f"{self.server.where} has {len(devices) or 'no'} phones"
-                f"{', none of them this one' if devices else ''}"
-            )
+        self.tried.append(f"{self.server.where} has other phones")
         return None
 
     def _through_server(self, device: ServerDevice) -> Link:
@@ -223,7 +228,7 @@ class _Trip:
         """What the server says of the phone whose USB interface somebody holds."""
         try:
             devices = self.server.devices(timeout=_SERVER_TIMEOUT)
-        except LinkError:
+        except (ConfigError, LinkError):
             return None
         on_usb = [d for d in devices if d.usb is not None]
         if self.serial is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from agent.adb.address import address_text
 from agent.adb.server_list import READY, ServerDevice, Tracker, parse_devices
 from agent.adb.smartsocket import Deadline, RefusedError, SmartSocket
 from agent.errors import (
@@ -74,7 +75,7 @@ class Server:
     @property
     def where(self) -> str:
         """Its name, for messages."""
-        return f"the adb server at {self.host}:{self.port}"
+        return f"the adb server at {address_text(self.host, self.port)}"
 
     def version(self, *, timeout: float = 5.0) -> int:
         """Its protocol's version: 41 since 2018.

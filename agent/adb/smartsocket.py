@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agent.adb.address import address_text
 from agent.errors import LinkError, LinkTimeout, NoServerError, ProtocolError, RemoteError
 from agent.text import shown
 
@@ -49,7 +50,7 @@ class SmartSocket:
     """
 
     def __init__(self, host: str, port: int, deadline: Deadline) -> None:
-        self.where = f"the adb server at {host}:{port}"
+        self.where = f"the adb server at {address_text(host, port)}"
         try:
             self._socket = socket.create_connection((host, port), deadline.left or 0.001)
         except TimeoutError as error:
@@ -58,7 +59,7 @@ class SmartSocket:
             ) from error
         except OSError as error:
             raise NoServerError(
-                f"no adb server answers at {host}:{port}: {error.strerror or error}",
+                f"no adb server answers at {address_text(host, port)}: {error.strerror or error}",
                 hint="Start one with `adb start-server`.",
             ) from error
         self._socket.setblocking(False)

@@ -295,6 +295,7 @@ def test_a_phone_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(discovery, "_AGAIN", 0.01)
     answers: list[Seen | Exception] = [
         LinkError("not now"),
+        ConfigError("the key is broken"),
         replace(Seen("tcp", "a:1", "unauthorized")),
         Seen("tcp", "a:1", "unauthorized"),
         Seen("tcp", "a:1", "device", "S"),

@@ -19,6 +19,7 @@ from agent.adb.server import Server
 from agent.adb.server_link import ServerLink
 from agent.adb.usb import UsbBusy, UsbPhone
 from agent.errors import (
+    ConfigError,
     LinkError,
     NoPhoneError,
     NoServerError,
@@ -191,6 +192,18 @@ def test_nothing_found_says_what_was_tried(
     monkeypatch.setattr(usb, "available", lambda: False)
     with pytest.raises(NoPhoneError, match=r"does not run.*offhook\[usb\]"):
         reach("NOSUCH")
+
+
+def test_an_adb_server_that_is_set_wrongly_is_no_hindrance_to_the_other_ways(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADB_SERVER_SOCKET", "localfilesystem:/run/adb")
+    assert way_of(reach(address)) == "tcp"
+    assert way_of(reach(address, way="tcp")) == "tcp"
+    with pytest.raises(NoPhoneError, match="ADB_SERVER_SOCKET"):
+        reach("NOSUCH")
+    with pytest.raises(ConfigError, match="ADB_SERVER_SOCKET"):
+        reach(address, way="server")
 
 
 # USB
