@@ -85,11 +85,12 @@ def fetch(
 ) -> Iterator[Fetched]:
     """Bring files that adbd's user may read, each into the sink that is opened for its path.
 
-    Yields each when it is on the disk, in no certain order. A LinkError, or an error of a sink,
-    ends it all; what is not whole then is discarded, and no thread is left.
+    Yields each when it is on the disk, in the order asked for. ``open_sink`` is called from
+    another thread. A LinkError, or an error of a sink, ends it all; what is not whole then is
+    discarded, and no thread is left.
     """
     with _Works() as works:
-        for path, chunks in files.pull_many(link, paths, ahead=ahead):
+        for path, chunks in files.pull_pieces(link, paths, ahead=ahead):
             works.begin(path, open_sink)
             try:
                 for chunk in chunks:
@@ -107,21 +108,28 @@ def fetch(
 class _Job:
     """One file on its way."""
 
-    def __init__(self, path: str, sink: Sink) -> None:
+    def __init__(self, path: str, open_sink: Callable[[str], Sink]) -> None:
         self.path = path
-        self.sink = sink
+        self._open_sink = open_sink
+        self._sink: Sink | None = None
         self.digest = hashlib.sha256()
         self.size = 0
         self.unflushed = 0
         self.flushing: Future[None] | None = None
-        self.closed = False
 
-    def write(self, pieces: list[bytes]) -> None:
-        for piece in pieces:
-            self.digest.update(piece)
-            self.sink.write(piece)
-            self.size += len(piece)
-            self.unflushed += len(piece)
+    @property
+    def sink(self) -> Sink:
+        """Opened where it is first needed: a file system may take its time to make a file."""
+        if self._sink is None:
+            self._sink = self._open_sink(self.path)
+        return self._sink
+
+    def write(self, pieces: list[memoryview]) -> None:
+        data = b"".join(pieces)  # one call for each step: others wait for the interpreter too
+        self.digest.update(data)
+        self.sink.write(data)
+        self.size += len(data)
+        self.unflushed += len(data)
 
     def finish(self, error: PhoneError | None) -> Fetched:
         try:
@@ -136,16 +144,16 @@ class _Job:
         return Fetched(self.path, self.size, self.digest.hexdigest(), error)
 
     def close(self, *, whole: bool) -> None:
-        if not self.closed:
-            self.closed = True
-            self.sink.close(whole=whole)
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close(whole=whole)
 
 
 class _Works:
     """The threads behind a transfer."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[tuple[_Job, list[bytes], bool, PhoneError | None] | None] = (
+        self._queue: queue.Queue[tuple[_Job, list[memoryview], bool, PhoneError | None] | None] = (
             queue.Queue(_BATCHES)
         )
         self._pool = ThreadPoolExecutor(_FLUSHERS, thread_name_prefix="flush")
@@ -153,7 +161,7 @@ class _Works:
         self._finished: deque[Future[Fetched]] = deque()
         self._jobs: set[_Job] = set()
         self._job: _Job | None = None
-        self._pieces: list[bytes] = []
+        self._pieces: list[memoryview] = []
         self._held = 0
         self._failed: BaseException | None = None
 
@@ -172,10 +180,10 @@ class _Works:
 
     def begin(self, path: str, open_sink: Callable[[str], Sink]) -> None:
         """A file's bytes come next."""
-        self._job = _Job(path, open_sink(path))
+        self._job = _Job(path, open_sink)
         self._jobs.add(self._job)
 
-    def give(self, chunk: bytes) -> None:
+    def give(self, chunk: memoryview) -> None:
         """Some of its bytes."""
         self._pieces.append(chunk)
         self._held += len(chunk)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat as modes
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Self
 
 from agent.adb import shell, sync
@@ -55,18 +56,32 @@ def pull(link: Link, path: str) -> Iterator[bytes]:
     """
     with SyncStream(link) as stream:
         stream.send(sync.request(b"RECV", path))
-        yield from stream.content(path)
+        yield from map(bytes, stream.content(path))
 
 
 def pull_many(
     link: Link, paths: Iterable[str], *, ahead: int = AHEAD
-) -> Iterator[tuple[str, Iterator[bytes]]]:
+) -> Iterator[tuple[str, Generator[bytes, None, None]]]:
     """Each path with its file's bytes, in chunks, in the order asked for.
 
     Requests are sent ``ahead`` on one stream. What can't be read is an error of its chunks
     (FileGoneError or RemoteError), and the next path comes all the same; a LinkError ends it
     all. Chunks that nobody took are gone when the next path is asked for.
     """
+    for path, pieces in pull_pieces(link, paths, ahead=ahead):
+        yield path, _copied(pieces)
+
+
+def _copied(pieces: Generator[memoryview, None, None]) -> Generator[bytes, None, None]:
+    with contextlib.closing(pieces):
+        for piece in pieces:
+            yield bytes(piece)
+
+
+def pull_pieces(
+    link: Link, paths: Iterable[str], *, ahead: int = AHEAD
+) -> Iterator[tuple[str, Generator[memoryview, None, None]]]:
+    """The same as :func:`pull_many`, for those who copy what they get anyway."""
     with _Pipeline(link, iter(paths), ahead) as line:
         while (path := line.next()) is not None:
             chunks = line.content(path)
@@ -104,7 +119,7 @@ class _Pipeline:
             self._ask()
         return self._asked[0] if self._asked else None
 
-    def content(self, path: str) -> Iterator[bytes]:
+    def content(self, path: str) -> Generator[memoryview, None, None]:
         """Its content. It is out of the way when all of it, or an error, came, or it is closed."""
         taken = False
         try:

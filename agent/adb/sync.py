@@ -46,7 +46,7 @@ class SyncStream:
 
     def __init__(self, link: Link) -> None:
         self._stream = link.open("sync:", TIMEOUT)
-        self._chunk = b""
+        self._chunk = memoryview(b"")
         self._at = 0
 
     def __enter__(self) -> Self:
@@ -73,16 +73,15 @@ class SyncStream:
     def exactly(self, size: int) -> bytes:
         """The next ``size`` bytes."""
         if len(self._chunk) - self._at < size:
-            parts = list(self.pieces(size))
-            return b"".join(parts)
+            return b"".join(self.pieces(size))
         start, self._at = self._at, self._at + size
-        return self._chunk[start : self._at]
+        return bytes(self._chunk[start : self._at])
 
-    def pieces(self, size: int) -> Iterator[bytes]:
+    def pieces(self, size: int) -> Iterator[memoryview]:
         """The next ``size`` bytes, in pieces as they come."""
         while size:
             if self._at == len(self._chunk):
-                self._chunk, self._at = self._stream.read(TIMEOUT), 0
+                self._chunk, self._at = memoryview(self._stream.read(TIMEOUT)), 0
                 if not self._chunk:
                     raise LinkError("the phone ended a file transfer in the middle")
             start = self._at
@@ -90,7 +89,7 @@ class SyncStream:
             size -= self._at - start
             yield self._chunk[start : self._at]
 
-    def content(self, path: str) -> Iterator[bytes]:
+    def content(self, path: str) -> Iterator[memoryview]:
         """A file's bytes, which were asked for."""
         while True:
             name, size = self.head(path)
