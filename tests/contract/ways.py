@@ -67,11 +67,26 @@ def usb(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
         yield Reached(link)
 
 
+@contextmanager
+def wireless(request: pytest.FixtureRequest, tmp: Path) -> Iterator[Reached]:
+    """Through Google's adb server, which was paired, and wireless debugging's TLS."""
+    from tests.lab.wireless import Wireless  # its TLS is not to be had in a guest
+
+    lab, google = request.getfixturevalue("lab"), request.getfixturevalue("google")
+    server = Server(port=google.port)
+    with Wireless(lab) as phone:
+        server.pair(phone.pairing, phone.code)
+        with server_link(server, server.connect(phone.address)) as link:
+            yield Reached(link)
+        server.disconnect(phone.address)
+
+
 Way = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Reached]]
 
 WAYS: dict[str, Way] = {
     "tcp": tcp,
     "server": server,
+    "wireless": wireless,
     "peer": peer,
     "usb": usb,
 }
