@@ -122,7 +122,7 @@ class Phone:
         if root:
             yield from self.root.output(script, timeout=timeout)
             return
-        with shell.spawn(self.link, script) as process:
+        with shell.spawn(self.link, script, size=0) as process:
             yield from process.output(timeout)
 
     def _file_output(

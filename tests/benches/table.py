@@ -34,24 +34,21 @@ def paired(
     peers: Mapping[str, Callable[[], float]],
     *,
     runs: int,
-    once: Sequence[str] = (),
 ) -> list[Entry]:
-    """Seconds of ours and of each peer, in turn, ``runs`` times; peers in ``once`` run once."""
+    """Seconds of ours and of each peer, in turn, ``runs`` times."""
     took: dict[str, list[float]] = {peer: [] for peer in peers}
     mine: list[float] = []
-    for turn in range(runs):
+    for _ in range(runs):
         for peer, run in peers.items():
-            if turn == 0 or peer not in once:
-                took[peer].append(run())
+            took[peer].append(run())
         mine.append(ours())
     middle = statistics.median(mine)
     base = Entry(name, "s", round(middle, 3), worst=round(max(mine), 3), runs=runs)
     entries = []
     for peer, times in took.items():
         theirs = statistics.median(times)
-        label = peer if len(times) == runs else f"{peer} (one run)"
         entries.append(
-            replace(base, peer=round(theirs, 3), peer_name=label, ratio=round(middle / theirs, 3))
+            replace(base, peer=round(theirs, 3), peer_name=peer, ratio=round(middle / theirs, 3))
         )
     return entries or [base]
 

@@ -25,9 +25,8 @@ def pull(field: Field, count: int, size: int, label: str, runs: int) -> list[Ent
             "adb pull": lambda: field.google("pull", folder, str(field.target)),
             "BetterADBSync": lambda: field.better("pull", f"{folder}/", str(field.target)),
         }
-        few = (
-            total // size if size >= MIB else min(count, 20)
-        )  # it takes an eighth of a second each
+        # adb-shell takes an eighth of a second for each: fewer, in a row of their own.
+        few = count if size >= MIB else min(count, 20)
         if few == count:
             peers["adb-shell"] = lambda: field.child("adb_shell_pull", total, paths)
         name = f"pull {count:,} × {label}"
@@ -36,7 +35,6 @@ def pull(field: Field, count: int, size: int, label: str, runs: int) -> list[Ent
             lambda: field.child("ours_pull", total, paths),
             peers,
             runs=runs,
-            once=["adb-shell", "BetterADBSync"],
         )
         if few != count:
             entries += paired(
@@ -44,7 +42,6 @@ def pull(field: Field, count: int, size: int, label: str, runs: int) -> list[Ent
                 lambda: field.child("ours_pull", few * size, paths[:few]),
                 {"adb-shell": lambda: field.child("adb_shell_pull", few * size, paths[:few])},
                 runs=runs,
-                once=["adb-shell"],
             )
         return entries
 
@@ -89,7 +86,6 @@ def listing(field: Field, count: int, runs: int) -> list[Entry]:
                 "adb-shell": lambda: field.child("adb_shell_list", count, [folder]),
             },
             runs=runs,
-            once=["BetterADBSync", "adb-shell"],
         )
     finally:
         field.remove("list")
@@ -105,7 +101,6 @@ def commands(field: Field, count: int, runs: int) -> list[Entry]:
             "adb-shell": lambda: field.child("adb_shell_commands", count, [], count=count),
         },
         runs=runs,
-        once=["adb shell"],
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -49,17 +50,22 @@ TREES = [
 ]
 
 
-@pytest.mark.parametrize("tree", TREES)
 @pytest.mark.parametrize("who", ["shell", "root"])
-def test_time_up_kills_all_of_it_on_the_phone(
-    link: Link, lab: LabPhone, tree: str, who: str
-) -> None:
-    script = tree.format(n=987)
-    with pytest.raises(LinkTimeout, match="did not end"):
-        if who == "root":
-            find_root(link).run(script, timeout=0.3)
-        else:
-            shell.run(link, script, timeout=0.3)
+def test_time_up_kills_all_of_it_on_the_phone(link: Link, lab: LabPhone, who: str) -> None:
+    run = partial(shell.run, link) if who == "shell" else find_root(link).run
+    ended: list[str] = []
+
+    def work(tree: str) -> None:
+        with pytest.raises(LinkTimeout, match="did not end"):
+            run(tree.format(n=987), timeout=0.5)
+        ended.append(tree)
+
+    threads = [threading.Thread(target=work, args=(tree,)) for tree in TREES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == sorted(TREES)
     none_left(lab, "sleep 987")
     assert shell.run(link, "echo next").stdout == b"next\n"
 
@@ -157,7 +163,7 @@ def test_old_input_ends_where_it_ends(old: Without, size: int) -> None:
 
 
 def test_old_a_command_may_ignore_its_input(old: Without) -> None:
-    for size in (10, 60_000, 1_000_000):
+    for size in (10, 1_000_000):
         assert shell.run(old, "echo done", data=b"x" * size).stdout == b"done\n"
 
 
