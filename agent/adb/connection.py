@@ -23,6 +23,12 @@ from agent.adb.wire import Wire
 from agent.errors import LinkError, LinkTimeout, ProtocolError, RemoteError
 
 _STALL = 10.0
+# Bytes that a stream holds for a slow reader before the phone has to wait. adbd stops after the
+# packet that used them up, of up to 1 MiB: across a network two have to be under way. On a cable
+# or this computer, less was seen to be faster: what was just received is still in the cache.
+_READ_AHEAD_NEAR = 512 << 10
+_READ_AHEAD_FAR = 2 << 20
+_FAR = 0.002  # seconds of a round trip
 _GOODBYE = 0.5  # seconds that a close may take to tell the phone of it
 _LAST_ID = 0x7FFFFFFF
 _REMEMBERED = 4096  # closed streams of which the phone may still speak
@@ -121,7 +127,11 @@ class Connection:
                 if self._last_id not in self._streams and self._last_id not in self._closed:
                     break
             stream = ConnectionStream(
-                self._wire, self._last_id, windowed=self._windowed, forget=self._forget
+                self._wire,
+                self._last_id,
+                ahead=_READ_AHEAD_NEAR if self._wire.round_trip < _FAR else _READ_AHEAD_FAR,
+                windowed=self._windowed,
+                forget=self._forget,
             )
             self._streams[stream.local] = stream
             return stream

@@ -37,6 +37,7 @@ def shake_hands(
     """
     end = time.monotonic() + timeout
     wire.send(packet.CNXN, packet.VERSION, packet.MAX_PAYLOAD, _BANNER, timeout)
+    sent = time.monotonic()
     untried = list(signers)
     asked = False
     while True:
@@ -49,6 +50,7 @@ def shake_hands(
                 f"{wire.where} does not speak ADB: no greeting within {timeout:g} s",
                 hint="Is it a phone's adbd that listens there? Another computer may hold it.",
             ) from error
+        wire.round_trip = min(wire.round_trip, time.monotonic() - sent)
         if header.command == packet.CNXN:
             return _greeted(wire, header, payload)
         if header.command == packet.STLS:
@@ -60,6 +62,7 @@ def shake_hands(
         if header.command != packet.AUTH or header.arg0 != packet.AUTH_TOKEN:
             raise ProtocolError(f"{wire.where} answered the greeting with something else")
         left = max(0.0, end - time.monotonic())
+        sent = time.monotonic()
         if untried:
             signature = _sign(wire, untried.pop(0), payload)
             wire.send(packet.AUTH, packet.AUTH_SIGNATURE, 0, signature, left)

@@ -20,7 +20,6 @@ from agent.adb import packet
 from agent.adb.wire import Wire
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 
-READ_AHEAD = 1 << 20  # bytes that a stream holds for a slow reader before the phone has to wait
 _CLOSE_PATIENCE = 0.5
 _CREDIT = struct.Struct("<i")
 
@@ -29,12 +28,19 @@ class ConnectionStream:
     """One service's stream; made by :meth:`Connection.open`. See :class:`agent.adb.link.Stream`."""
 
     def __init__(
-        self, wire: Wire, local: int, *, windowed: bool, forget: Callable[[ConnectionStream], None]
+        self,
+        wire: Wire,
+        local: int,
+        *,
+        ahead: int,
+        windowed: bool,
+        forget: Callable[[ConnectionStream], None],
     ) -> None:
         self.local = local
         self.remote = 0
         self._wire = wire
         self._forget = forget
+        self._ahead = ahead  # bytes held for a slow reader before the phone has to wait
         self._windowed = windowed
         self._changed = threading.Condition()
         self._chunks: deque[bytes] = deque()
@@ -53,7 +59,7 @@ class ConnectionStream:
     @property
     def window(self) -> int:
         """OPEN's arg1: bytes that the phone may send before it hears of us."""
-        return READ_AHEAD if self._windowed else 0
+        return self._ahead if self._windowed else 0
 
     def read(self, timeout: float | None) -> bytes:
         """See :class:`agent.adb.link.Stream`."""
@@ -71,9 +77,9 @@ class ConnectionStream:
                 pass
             elif self._windowed:
                 self._owed += len(data)
-                if self._owed >= READ_AHEAD // 4:
+                if self._owed >= self._ahead // 4:
                     owed, self._owed = self._owed, 0
-            elif self._owed and self._held < READ_AHEAD:
+            elif self._owed and self._held < self._ahead:
                 owed, self._owed = self._owed, 0
         if owed:
             # What came is given out first; the connection's end is told by the next call.
@@ -160,7 +166,7 @@ class ConnectionStream:
         with self._changed:
             if self._ended:
                 return  # closed just now: the phone hears of it
-            if self._held >= READ_AHEAD + packet.MAX_PAYLOAD:
+            if self._held >= self._ahead + packet.MAX_PAYLOAD:
                 raise ProtocolError(f"{self._wire.where} sent more than it was allowed to")
             if data:
                 self._chunks.append(data)
@@ -168,7 +174,7 @@ class ConnectionStream:
                 self._changed.notify_all()
             if self._windowed:
                 return
-            if self._held >= READ_AHEAD:
+            if self._held >= self._ahead:
                 self._owed += 1
                 return
         self._acknowledge(1)

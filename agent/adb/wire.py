@@ -23,6 +23,8 @@ class Wire:
         self.max_payload = packet.MAX_PAYLOAD
         self.checksum: bool | None = None
         """Whether packets have checksums; None while it is not known what the phone speaks."""
+        self.round_trip = float("inf")
+        """Seconds that the phone took to answer, at best, when it was greeted."""
         self.error: LinkError | None = None
         self._lock = threading.Lock()
         self._sending = threading.Lock()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.adb import connection, files, shell, stream
+from agent.adb import connection, files, shell
 from agent.adb.connection import Connection, connect_tcp
 from agent.adb.keys import Signer, load_signer
 from agent.errors import LinkError, LinkTimeout, ProtocolError, RemoteError, UnauthorizedError
@@ -246,7 +246,12 @@ def test_what_is_held_for_a_slow_reader_is_bounded(
         slow.read(5)
         for _ in range(5):
             assert shell.run(link, "echo out").stdout == b"out\n"
-        assert slow._held <= stream.READ_AHEAD + (1 << 20)
+        assert slow._held <= connection._READ_AHEAD_FAR + (1 << 20)
+
+
+def test_a_phone_far_away_may_send_more_ahead(signer: Signer) -> None:
+    with Peer(faults=[Fault("drip")]) as peer, to(peer, signer) as link:
+        assert link.open("exec:cat", 5).window == connection._READ_AHEAD_FAR
 
 
 # The end
