@@ -167,14 +167,24 @@ def test_what_the_server_has_lost_may_still_answer_directly(
         assert way_of(reach(address)) == "tcp"
 
 
-def test_of_two_by_one_name_the_one_that_is_ready_is_taken(
-    scripted: Callable[[str], ScriptedServer],
+@pytest.mark.parametrize("ready", ["adb-USB0001-abcdef._adb-tls-connect._tcp", "USB0001"])
+def test_of_two_ways_to_one_phone_the_one_that_is_ready_is_taken(
+    scripted: Callable[[str], ScriptedServer], ready: str
 ) -> None:
-    listed = (
-        "adb-USB0001-abcdef._adb-tls-connect._tcp  offline transport_id:6\n"
-        "USB0001  device usb:1-2 transport_id:7\n"
+    names = ("USB0001", "adb-USB0001-abcdef._adb-tls-connect._tcp")
+    listed = "".join(
+        f"{n}  device transport_id:7\n" if n == ready else f"{n}  offline transport_id:6\n"
+        for n in names
     )
     with scripted(listed), reach("USB0001") as link:  # type: ignore[attr-defined]
+        assert (link.device.serial, link.device.transport_id) == (ready, 7)
+
+
+def test_an_address_without_a_port_has_the_usual_one(
+    scripted: Callable[[str], ScriptedServer],
+) -> None:
+    listed = "127.0.0.1:5555  device transport_id:7\n"
+    with scripted(listed), reach("127.0.0.1", way="server") as link:  # type: ignore[attr-defined]
         assert link.device.transport_id == 7
 
 
