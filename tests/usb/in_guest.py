@@ -243,7 +243,7 @@ def test_what_a_killed_program_left_is_in_nobodys_way(what: str, cables: Cables)
         assert client.stdout is not None
         assert client.stdout.readline() == b"ready\n"
         client.kill()
-    with connect_usb(SERIAL, [], timeout=20) as link:
+    with connect_usb(SERIAL, [], timeout=8) as link:
         assert shell.run(link, "echo clean").text == "clean\n"
         assert len(b"".join(files.pull(link, "/system/bin/toybox"))) > 100_000
 

@@ -30,6 +30,7 @@ class Ran:
 @pytest.fixture(scope="module")
 def ran() -> Iterator[Ran]:
     words = ["-m", "pytest", "-p", "no:cacheprovider", "--junitxml=/lab/report.xml"]
+    words += ["-o", "junit_family=xunit1"]  # with the speed that was measured
     with UsbLab() as lab:
         done = lab.computer(*words, *FILES, timeout=800)
         said = (done.stdout + done.stderr).decode(errors="replace")
