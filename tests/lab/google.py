@@ -37,6 +37,7 @@ class Adb:
             "HOME": str(home),
             "ANDROID_USER_HOME": str(home),
             "PATH": os.environ["PATH"],
+            "TMPDIR": str(home),  # its server's log
             "ADB_MDNS": "0",
             "ADB_USB": "0",  # nor for phones on USB, for which its start waits three seconds
             "ADB_LIBUSB": "0",
