@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from tests.lab.peer import BREAKS, FEATURES, INSERTS, KINDS, TWISTS, Fault, Peer
 LIMIT = 0.3
 """Seconds for each step of an operation, and for the handshake."""
 STALL = 0.15
+PATIENCE = 20.0
+"""Instead of both, where no fault comes: a busy computer is none."""
 DATA = os.urandom(100_000)
 EXAMPLES = int(os.environ.get("OFFHOOK_FAULT_EXAMPLES", "150"))
 
@@ -41,14 +43,10 @@ class Ground:
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> Iterator[Ground]:
+def ground(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> Ground:
     folder = tmp_path_factory.mktemp("faults")
     (folder / "file").write_bytes(DATA)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sync, "TIMEOUT", LIMIT)
-        patch.setattr(shell, "_OPEN_TIMEOUT", LIMIT)
-        patch.setattr(shell, "_KILL_TIMEOUT", LIMIT)
-        yield Ground(folder, signer)
+    return Ground(folder, signer)
 
 
 # What is done while the fault comes
@@ -59,7 +57,7 @@ def greet(link: Connection, folder: Path) -> None:
 
 
 def command(link: Connection, folder: Path) -> None:
-    done = shell.run(link, "cat; echo err >&2; exit 3", data=b"in", timeout=LIMIT)
+    done = shell.run(link, "cat; echo err >&2; exit 3", data=b"in", timeout=sync.TIMEOUT)
     assert (done.code, done.stdout, done.stderr) == (3, b"in", b"err\n")
 
 
@@ -123,7 +121,18 @@ class Outcome:
 
 
 def attempt(ground: Ground, operation: str, faults: list[Fault], style: str) -> Outcome:
-    """Try it, then try it again on the healed peer, and see that nothing is left."""
+    """Try it, then see that the healed peer works and that nothing is left."""
+    with pytest.MonkeyPatch.context() as patch:
+        limit, stall = (LIMIT, STALL) if faults else (PATIENCE, PATIENCE)
+        patch.setattr(sync, "TIMEOUT", limit)
+        patch.setattr(shell, "_OPEN_TIMEOUT", limit)
+        patch.setattr(shell, "_KILL_TIMEOUT", limit)
+        return _attempt(ground, operation, faults, style, limit, stall)
+
+
+def _attempt(
+    ground: Ground, operation: str, faults: list[Fault], style: str, limit: float, stall: float
+) -> Outcome:
     options = dict(STYLES[style])
     if "trusted" in options:
         options["trusted"] = [str(ground.signer.GetPublicKey())]
@@ -133,7 +142,7 @@ def attempt(ground: Ground, operation: str, faults: list[Fault], style: str) -> 
     cpu, start = time.process_time(), time.monotonic()
     with Peer(faults=faults, **options) as peer:
         try:
-            with connect_tcp(*peer.address, [ground.signer], timeout=LIMIT, stall=STALL) as link:
+            with connect_tcp(*peer.address, [ground.signer], timeout=limit, stall=stall) as link:
                 try:
                     OPERATIONS[operation](link, ground.folder)
                 finally:
@@ -179,23 +188,32 @@ def test_without_a_fault_it_works(ground: Ground, operation: str, style: str) ->
 @pytest.mark.parametrize("operation", ["greet", "command", "pull", "push"])
 @pytest.mark.parametrize("kind", ["close", "reset", "garbage"])
 def test_a_break_at_every_packet(ground: Ground, operation: str, kind: str) -> None:
-    plain = attempt(ground, operation, [], "with a key")
+    style = "with a key" if operation == "greet" else "modern"
+    plain = attempt(ground, operation, [], style)
     places = [("out", packet) for packet in range(plain.sent)]
     if kind != "garbage":
         places += [("in", packet) for packet in range(plain.received)]
     for direction, packet in places:
         for byte in (0, 13) if kind == "garbage" else (0, 13, 30):
             fault = Fault(kind, packet, byte, direction)  # type: ignore[arg-type]
-            attempt(ground, operation, [fault], "with a key")
+            attempt(ground, operation, [fault], style)
+
+
+@pytest.mark.parametrize(("style", "size"), [("with a key", 44), ("modern", 190)])
+def test_a_break_at_every_byte_of_the_greeting(ground: Ground, style: str, size: int) -> None:
+    """It begins with the phone's question for a key, or with its own greeting."""
+    for byte in range(size):
+        assert attempt(ground, "greet", [Fault("close", 0, byte)], style).error is not None
 
 
 @pytest.mark.parametrize("operation", ["greet", "command"])
 def test_a_stall_at_every_packet(ground: Ground, operation: str) -> None:
-    plain = attempt(ground, operation, [], "with a key")
+    style = "with a key" if operation == "greet" else "modern"
+    plain = attempt(ground, operation, [], style)
     for packet in range(plain.sent):
         for byte in (0, 20):
             fault = Fault("stall", packet, byte)
-            outcome = attempt(ground, operation, [fault], "with a key")
+            outcome = attempt(ground, operation, [fault], style)
             assert outcome.took < 4 * LIMIT + 1
 
 

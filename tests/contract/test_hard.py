@@ -19,7 +19,7 @@ from tests.lab.peer import FEATURES, Fault, Peer
 CLASSIC = FEATURES - {"delayed_ack"}
 
 
-def to(peer: Peer, signer: Signer, *, timeout: float = 5, stall: float = 0.2) -> Connection:
+def to(peer: Peer, signer: Signer, *, timeout: float = 5, stall: float = 5) -> Connection:
     return connect_tcp(*peer.address, [signer], timeout=timeout, stall=stall)
 
 
@@ -154,7 +154,8 @@ def test_what_does_no_harm_is_no_error(
 
 @pytest.mark.parametrize("byte", [1, 23, 24, 30])
 def test_half_a_packet_is_an_error_in_time(signer: Signer, byte: int) -> None:
-    with Peer(faults=[Fault("stall", packet=2, byte=byte)]) as peer, to(peer, signer) as link:
+    fault = Fault("stall", packet=2, byte=byte)
+    with Peer(faults=[fault]) as peer, to(peer, signer, stall=0.2) as link:
         start = time.monotonic()
         with pytest.raises(ProtocolError, match="in the middle of a packet"):
             shell.run(link, "echo out", timeout=10)
@@ -162,8 +163,8 @@ def test_half_a_packet_is_an_error_in_time(signer: Signer, byte: int) -> None:
 
 
 def test_a_packet_may_take_long_as_long_as_it_comes(signer: Signer) -> None:
-    """1,000 bytes in at least 2 s, with never 0.2 s in between."""
-    with Peer(faults=[Fault("drip", packet=2)]) as peer, to(peer, signer) as link:
+    """1,000 bytes in at least 2 s, with seldom more than 2 ms in between."""
+    with Peer(faults=[Fault("drip", packet=2)]) as peer, to(peer, signer, stall=0.5) as link:
         start = time.monotonic()
         with link.open("exec:head -c 1000 /dev/zero", 5) as one:
             assert one.read(10) == bytes(1000)
@@ -176,7 +177,7 @@ def test_segments_of_a_hundred_bytes_are_enough(
 ) -> None:
     data = bytes(range(256)) * 4000
     (tmp_path / "file").write_bytes(data)
-    with Peer(mss=100, features=features) as peer, to(peer, signer, stall=5) as link:
+    with Peer(mss=100, features=features) as peer, to(peer, signer) as link:
         assert b"".join(files.pull(link, f"{tmp_path}/file")) == data
         files.push(link, data, f"{tmp_path}/pushed", 0o600)
     assert (tmp_path / "pushed").read_bytes() == data
@@ -197,7 +198,7 @@ def test_a_refused_service_is_an_error_at_once(signer: Signer) -> None:
 @pytest.mark.parametrize("features", [FEATURES, CLASSIC])
 def test_many_may_open_at_once(signer: Signer, features: frozenset[str]) -> None:
     said: list[bytes] = []
-    with Peer(features=features) as peer, to(peer, signer, stall=5) as link:
+    with Peer(features=features) as peer, to(peer, signer) as link:
         work = [
             in_thread(lambda n=n: said.append(shell.run(link, f"echo {n}").stdout))  # type: ignore[misc]
             for n in range(40)
@@ -255,6 +256,22 @@ def test_a_phone_far_away_may_send_more_ahead(signer: Signer) -> None:
 
 
 # The end
+
+
+def test_ctrl_c_while_sending_leaves_no_half_packet_behind(
+    signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Peer() as peer, to(peer, signer) as link, link.open("exec:cat", 5) as one:
+        with monkeypatch.context() as patch:
+            patch.setattr(link._wire._transport, "write", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                one.write(b"x", 5)
+        with pytest.raises(LinkError, match="interrupted"):
+            one.write(b"y", 5)
+        assert not link.alive
 
 
 @pytest.mark.parametrize("kind", ["close", "reset", "magic"])
