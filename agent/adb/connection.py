@@ -160,11 +160,13 @@ class Connection:
                     self._dispatch(header, payload)
                 wire.flush()
         except LinkError as error:
-            end = wire.fail(error)
-        with self._lock:
-            streams, self._streams = list(self._streams.values()), {}
-        for stream in streams:
-            stream.on_end(end)
+            wire.fail(error)
+        finally:
+            end = wire.fail(LinkError(f"the connection to {self.where} broke"))
+            with self._lock:
+                streams, self._streams = list(self._streams.values()), {}
+            for stream in streams:
+                stream.on_end(end)
 
     def _dispatch(self, header: Header, payload: bytes) -> None:
         command, remote, local = header[:3]
@@ -183,11 +185,11 @@ class Connection:
                     self._remember(local, remote)
                 self._wire.post(packet.CLSE, local, remote)
         elif command == packet.CLSE:
+            if stream is not None:  # else we closed it first
+                stream.on_close(remote)
             with self._lock:
                 self._streams.pop(local, None)
                 self._closed.pop(local, None)
-            if stream is not None:  # else we closed it first
-                stream.on_close(remote)
         elif command == packet.OPEN:  # it asks for a service of ours; there are none
             self._wire.post(packet.CLSE, 0, remote)
         else:

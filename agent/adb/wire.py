@@ -87,9 +87,9 @@ class Wire:
         try:
             self._transport.write(header, payload, timeout)
         except LinkTimeout as error:
-            if not isinstance(error, CutShort):
-                raise
-            raise self.fail(error) from error
+            if isinstance(error, CutShort):
+                self.fail(error)
+            raise
         except LinkError as error:
             raise self.fail(error) from error
         except BaseException:  # Ctrl-C, perhaps in the middle of the packet
@@ -143,7 +143,12 @@ class Wire:
     # The end
 
     def fail(self, error: LinkError) -> LinkError:
-        """End the connection for ``error``; what it ended for, which is the first error."""
+        """End the connection for ``error``; what it ended for, which is the first error.
+
+        That is never a LinkTimeout: one says that it is of use to try again.
+        """
+        if isinstance(error, LinkTimeout):
+            error = LinkError(error.message, hint=error.hint)
         with self._lock:
             if self.error is None:
                 self.error = error

@@ -20,10 +20,12 @@ COMMANDS = {
 }
 NAMES = {number: name for name, number in COMMANDS.items()}
 
+_SLOW = 2000  # bytes of a packet that go one by one
+
 BREAKS = ("close", "reset", "stall")
 """They end it all at a byte, in either direction."""
 PACES = ("drip", "bytewise")
-"""They slow a packet down, from a byte on; everything still works."""
+"""They slow a packet down, for 2,000 bytes from a byte on; everything still works."""
 TWISTS = (
     "garbage",  # random bytes from a byte of the packet on, and a pause, as if the rest was lost
     "checksum",  # a wrong one
@@ -180,11 +182,12 @@ class FaultyWire:
         self.happened.append(fault)
         if fault.kind in BREAKS:
             self._break(fault.kind)
-        for byte in raw[at:]:
+        slow, rest = raw[at : at + _SLOW], raw[at + _SLOW :]
+        for byte in slow:
             if fault.kind == "drip":
                 self._over.wait(0.002)
             self._write(bytes([byte]))
-        return b""
+        return rest
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
