@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Self
 
-from agent.adb import server_link, shell, usb
+from agent.adb import server_link, usb
 from agent.adb.address import parse_address
 from agent.adb.connection import connect_tcp
 from agent.adb.finders import (
@@ -29,7 +29,7 @@ from agent.adb.finders import (
 )
 from agent.adb.keys import load_signer
 from agent.adb.link import Link
-from agent.adb.reach import SERIAL
+from agent.adb.reach import read_serial
 from agent.adb.roster import Change, Roster
 from agent.adb.server import Server
 from agent.errors import OffhookError, UnauthorizedError
@@ -194,7 +194,7 @@ def ask_serial(seen: Seen, *, server: Server | None = None) -> Seen:
     """What was seen, with the serial number and the state that the phone itself gives."""
     try:
         with _link(seen, server or Server.default()) as link:
-            serial = shell.run(link, SERIAL, timeout=_ASK_TIMEOUT).text.strip()
+            serial = read_serial(link, timeout=_ASK_TIMEOUT)
     except UnauthorizedError:
         return replace(seen, state="unauthorized")
     return replace(seen, state="device", serial=serial or None)

@@ -32,7 +32,7 @@ Way = Literal["auto", "server", "tcp", "usb"]
 WAYS: tuple[Way, ...] = ("auto", "server", "tcp", "usb")
 
 _SERVER_TIMEOUT = 3.0  # seconds; a server on this computer answers within milliseconds
-SERIAL = "s=$(getprop ro.serialno); echo ${s:-$(getprop ro.boot.serialno)}"
+_SERIAL = "s=$(getprop ro.serialno); echo ${s:-$(getprop ro.boot.serialno)}"
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def reach(
 
     ``serial`` is the phone's own, where the caller knows it beside an address: then the phone is
     also found where it is now. It is not proof: ask the phone. ``timeout`` (seconds) is for each
-    way that is tried; ``on_prompt`` is called when the phone asks its user; ``on_choice`` with the
-    link's ``where`` once ``auto`` has made one.
+    way that is tried; ``on_prompt`` is called when the phone asks its user; ``on_choice`` with
+    the name by which ``auto`` found it, which would lead there again.
 
     NoPhoneError says what was tried. A forced way has that way's errors.
     """
@@ -118,7 +118,7 @@ class _Trip:
         problem: PhoneError | None = None
         if self.address is not None:
             try:
-                return self._chosen(self.by_tcp())
+                return self._chosen(self.by_tcp(), self.name)
             except (LinkError, UnauthorizedError) as error:
                 problem = error
                 self.tried.append(error.message)
@@ -220,9 +220,8 @@ class _Trip:
         return None
 
     def _through_server(self, device: ServerDevice) -> Link:
-        return self._chosen(
-            server_link.link(self.server, device, timeout=self.timeout, on_prompt=self.on_prompt)
-        )
+        link = server_link.link(self.server, device, timeout=self.timeout, on_prompt=self.on_prompt)
+        return self._chosen(link, device.serial)
 
     def _holder(self) -> ServerDevice | None:
         """What the server says of the phone whose USB interface somebody holds."""
@@ -245,7 +244,7 @@ class _Trip:
             self.tried.append("phones on USB can't be looked for: offhook[usb] is not installed")
             return None
         try:
-            return self._chosen(self.by_usb())
+            return self._chosen(self.by_usb(), self.serial or self.name)
         except NoPhoneError as error:
             self.tried.append(error.message)
             return None
@@ -255,16 +254,21 @@ class _Trip:
                 raise
             return self._through_server(holder)
 
-    def _chosen(self, link: Link) -> Link:
-        self.on_choice(link.where)
+    def _chosen(self, link: Link, name: str) -> Link:
+        self.on_choice(name)
         return link
+
+
+def read_serial(link: Link, *, timeout: float = 30.0) -> str:
+    """The phone's own serial number, fit to show; empty if it has none."""
+    return shown(shell.run(link, _SERIAL, timeout=timeout).text.strip())
 
 
 def ask_serial(server: Server, device: ServerDevice, *, timeout: float = 3.0) -> str | None:
     """The serial number of a phone that a server has, as the phone says it; None if it doesn't."""
     try:
         with server_link.link(server, device, timeout=timeout) as link:
-            return shell.run(link, SERIAL, timeout=timeout).text.strip() or None
+            return read_serial(link, timeout=timeout) or None
     except PhoneError:
         return None
 

@@ -166,7 +166,7 @@ class App:
             android=facts.android,
             fingerprint=facts.fingerprint,
             abi=facts.abis.split(",")[0],
-            address=target.name,
+            address=phone.name,
         )
 
     def prompt(self) -> None:

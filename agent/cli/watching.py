@@ -94,7 +94,7 @@ class _Watched:
         with self._app.reach(target) as found:
             self._app.check(target, found)
             self._app.remember(found, target, self._archive)
-            self.target = replace(self.target, serial=found.serial)
+            self.target = replace(target, name=found.name, serial=found.serial)
             self.connected = True
             try:
                 yield found

@@ -60,12 +60,6 @@ _SCRIPT = (
 )
 
 
-def read_serial(link: Link) -> str:
-    """The phone's serial number alone, as :func:`read_facts` has it."""
-    asked = "s=$(getprop ro.serialno); echo ${s:-$(getprop ro.boot.serialno)}"
-    return shown(shell.run(link, asked).text.strip())
-
-
 def read_facts(link: Link) -> Facts:
     """Ask the phone; RemoteError when it does not answer like an Android phone."""
     text = shell.run(link, _SCRIPT).text

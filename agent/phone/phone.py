@@ -10,26 +10,32 @@ from typing import Self
 from agent.adb import files as adb_files
 from agent.adb import shell
 from agent.adb.link import Link
-from agent.adb.reach import Way, reach
+from agent.adb.reach import Way, reach, read_serial
 from agent.adb.reconnect import Cancel, LastingLink
 from agent.adb.shell import Completed
 from agent.errors import FileGoneError, LinkError, RemoteError
-from agent.phone.facts import Facts, read_facts, read_serial
+from agent.phone.facts import Facts, read_facts
 from agent.phone.files import RemoteFile, Source
 from agent.phone.listing import PROBE, How, Listing, how, vanished
 from agent.phone.root import Root, find_root
 from agent.text import shown
 
+#: Makes a connection to the phone of a serial number, and tells by what name it was found.
+Connect = Callable[[str | None, Callable[[str], None]], Link]
+
 
 class Phone:
     """A phone that answers. Close it when done.
 
-    ``connect`` makes a connection; it is given the serial number once that is known. When one broke, what ran over it failed; the next command
-    goes over a new one, if it is the same phone that answers there.
+    ``connect`` makes a connection; it is given the serial number once that is known. When one
+    broke, what ran over it failed; the next command goes over a new one, if it is the same phone
+    that answers there. ``name`` is the one by which it was asked for.
     """
 
-    def __init__(self, connect: Callable[[str | None], Link]) -> None:
+    def __init__(self, connect: Connect, name: str) -> None:
         self._connect = connect
+        self.name = name
+        """What :func:`agent.adb.reach.reach` takes to come here again, as of now."""
         self.link = LastingLink(self._reach)
 
     def __enter__(self) -> Self:
@@ -72,8 +78,8 @@ class Phone:
 
     def _reach(self) -> Link:
         if "facts" not in self.__dict__:
-            return self._connect(None)
-        link = self._connect(self.serial)
+            return self._connect(None, self._named)
+        link = self._connect(self.serial, self._named)
         try:
             found = read_serial(link)
             if found != self.serial:  # an address may have been lent to another phone meanwhile
@@ -84,6 +90,9 @@ class Phone:
             link.close()
             raise
         return link
+
+    def _named(self, name: str) -> None:
+        self.name = name
 
     # PhoneFiles
 
@@ -152,8 +161,15 @@ def open_phone(
 
     Later connections of the same object are to the same phone, wherever it is then.
     """
-    return Phone(
-        lambda known: reach(
-            name, way=way, serial=known or serial, timeout=timeout, on_prompt=on_prompt
+
+    def connect(known: str | None, on_choice: Callable[[str], None]) -> Link:
+        return reach(
+            name,
+            way=way,
+            serial=known or serial,
+            timeout=timeout,
+            on_prompt=on_prompt,
+            on_choice=on_choice,
         )
-    )
+
+    return Phone(connect, name)

@@ -100,7 +100,7 @@ def test_a_phone_that_the_server_has_goes_through_the_server(
     chosen: list[str] = []
     assert way_of(reach(address, on_choice=chosen.append)) == "server"
     assert way_of(reach(lab.serial)) == "server"  # though the server knows it by its address
-    assert chosen == [f"{address} (adb server)"]
+    assert chosen == [address]
 
 
 def test_a_phone_that_the_server_has_not_goes_directly(empty: None, address: str) -> None:
