@@ -1,8 +1,8 @@
 """Many files from the phone to this computer: received, hashed, written and flushed side by side.
 
 The caller's thread receives. A second one hashes and writes, a few more wait for the disk. What
-is between them is bounded, so memory does not grow with a file's size; when the disk is slower
-than the phone, the phone waits.
+is between them is bounded, so memory does not grow with a file's size. A large file is flushed
+while it comes: at its end, little is left to wait for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agent.errors import LinkError, PhoneError
 _BATCH = 1 << 20  # bytes that are handed over at once
 _BATCHES = 16  # that may wait
 _FLUSHERS = 4  # files that are flushed at once: a file system writes its journal once for all
-_UNFLUSHED = 32 << 20  # bytes of one file that the disk may be behind
+_UNFLUSHED = 32 << 20  # bytes of a file after which the disk is told to begin
 
 
 class Sink(Protocol):
@@ -131,6 +131,13 @@ class _Job:
         self.size += len(data)
         self.unflushed += len(data)
 
+    def flushed(self) -> bool:
+        """Whether no flush is under way; the error of one that failed."""
+        if self.flushing is None or not self.flushing.done():
+            return self.flushing is None
+        self.flushing.result()
+        return True
+
     def finish(self, error: PhoneError | None) -> Fetched:
         try:
             if self.flushing is not None:
@@ -227,9 +234,7 @@ class _Works:
                 if last:
                     self._jobs.discard(job)
                     self._finished.append(self._pool.submit(job.finish, error))
-                elif job.unflushed >= _UNFLUSHED:
-                    if job.flushing is not None:
-                        job.flushing.result()
+                elif job.unflushed >= _UNFLUSHED and job.flushed():
                     job.flushing = self._pool.submit(job.sink.flush)
                     job.unflushed = 0
             except BaseException as failed:  # noqa: BLE001 - raised where the files are asked for

@@ -97,6 +97,17 @@ class Field:
             raise RuntimeError(f"adb {words[0]}: {done.stderr.decode(errors='replace')[-2000:]}")
         return took
 
+    def google_flushed(self, folder: str) -> float:
+        """Seconds of ``adb pull`` and of flushing what it wrote, file by file."""
+        target = self.target
+        took = self.google("pull", folder, str(target))
+        begin = time.monotonic()
+        for path in target.rglob("*"):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.fdatasync(file.fileno())
+        return took + time.monotonic() - begin
+
     def better(self, *words: str) -> float:
         """Seconds of BetterADBSync, with the same adb."""
         program = Path(sys.executable).with_name("adbsync")

@@ -1,8 +1,9 @@
 """Transfers, listings and commands on a lab phone, beside Google's adb, BetterADBSync and
 adb-shell.
 
-Ours writes, hashes and flushes every file; the others only write. All write to the same disk,
-which is flushed before each run.
+Ours writes, hashes and flushes every file; the others only write, which on a slow disk is much
+less: so "adb pull, then flushed" stands beside it. All write to the same disk, which is flushed
+before each run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def pull(field: Field, count: int, size: int, label: str, runs: int) -> list[Ent
         folder = f"{FOLDER}/pull"
         peers = {
             "adb pull": lambda: field.google("pull", folder, str(field.target)),
+            "adb pull, then flushed": lambda: field.google_flushed(folder),
             "BetterADBSync": lambda: field.better("pull", f"{folder}/", str(field.target)),
         }
         # adb-shell takes an eighth of a second for each: fewer, in a row of their own.
