@@ -14,7 +14,13 @@ from tests.lab.phone import LabPhone
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the user's home, archive, phone, ADB key or adb server."""
-    for name in ("OFFHOOK_HOME", "OFFHOOK_PHONE", "ANDROID_SERIAL", "ADB_SERVER_SOCKET"):
+    for name in (
+        "OFFHOOK_HOME",
+        "OFFHOOK_PHONE",
+        "ANDROID_SERIAL",
+        "ADB_SERVER_SOCKET",
+        "ADB_VENDOR_KEYS",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "9")  # where nobody listens
     monkeypatch.setenv("ANDROID_USER_HOME", str(tmp_path / "android"))

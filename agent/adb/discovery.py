@@ -27,7 +27,7 @@ from agent.adb.finders import (
     Stop,
     UsbFinder,
 )
-from agent.adb.keys import load_signer
+from agent.adb.keys import load_signers
 from agent.adb.link import Link
 from agent.adb.reach import read_serial
 from agent.adb.roster import Change, Roster
@@ -208,4 +208,4 @@ def _link(seen: Seen, server: Server) -> contextlib.AbstractContextManager[Link]
         raise UnauthorizedError(f"the phone at {seen.name} does not trust this computer yet")
 
     host, port = parse_address(seen.name)
-    return connect_tcp(host, port, [load_signer()], timeout=_ASK_TIMEOUT, on_prompt=refrain)
+    return connect_tcp(host, port, load_signers(), timeout=_ASK_TIMEOUT, on_prompt=refrain)

@@ -14,7 +14,7 @@ from typing import Literal
 from agent.adb import server_link, shell
 from agent.adb.address import address_text, is_address, parse_address
 from agent.adb.connection import connect_tcp
-from agent.adb.keys import load_signer
+from agent.adb.keys import load_signers
 from agent.adb.link import Link
 from agent.adb.server import UDEV, Server, ServerDevice, refused
 from agent.errors import (
@@ -162,7 +162,7 @@ class _Trip:
             )
         host, port = self.address
         return connect_tcp(
-            host, port, [load_signer()], timeout=self.timeout, on_prompt=self.on_prompt
+            host, port, load_signers(), timeout=self.timeout, on_prompt=self.on_prompt
         )
 
     def by_usb(self) -> Link:
@@ -171,7 +171,7 @@ class _Trip:
 
         try:
             return usb.connect_usb(
-                self.serial, [load_signer()], timeout=self.timeout, on_prompt=self.on_prompt
+                self.serial, load_signers(), timeout=self.timeout, on_prompt=self.on_prompt
             )
         except usb.UsbBusy as error:
             holder = self._holder()
