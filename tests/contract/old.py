@@ -1,8 +1,12 @@
-"""A link to a phone that says that it can do less than it can: what older phones are like."""
+"""A lab phone as the agent has it, and a link that says that it can do less: older phones."""
 
 from __future__ import annotations
 
+from agent.adb.connection import connect_tcp
+from agent.adb.keys import Signer
 from agent.adb.link import Link, Stream
+from agent.phone.phone import Phone
+from tests.lab.phone import LabPhone
 
 
 class Without:
@@ -27,3 +31,8 @@ class Without:
 
     def close(self) -> None:
         self._link.close()
+
+
+def phone_at(lab: LabPhone, signer: Signer) -> Phone:
+    """The lab phone, reached directly."""
+    return Phone(lambda serial, named: connect_tcp(*lab.address, [signer]), "lab")

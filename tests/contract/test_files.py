@@ -18,8 +18,7 @@ from agent.adb.fetch import FileSink, fetch
 from agent.adb.keys import Signer
 from agent.adb.link import Link
 from agent.errors import FileGoneError, LinkError, RemoteError
-from agent.phone.phone import Phone
-from tests.contract.old import Without
+from tests.contract.old import Without, phone_at
 from tests.lab.phone import LabPhone
 
 HERE = "/data/local/tmp/files"
@@ -235,7 +234,7 @@ def test_a_link_that_breaks_and_a_caller_who_leaves_leave_nothing_half(
 def test_a_phone_reads_from_an_offset_and_hashes_a_beginning(
     lab: LabPhone, signer: Signer, made: dict[str, bytes], root: bool
 ) -> None:
-    with Phone(lambda known: connect_tcp(*lab.address, [signer])) as phone:
+    with phone_at(lab, signer) as phone:
         for path, data in made.items():
             for offset in {0, 1, len(data) // 2, len(data)}:
                 assert b"".join(phone.read(path, root=root, offset=offset)) == data[offset:]

@@ -15,7 +15,7 @@ from agent.errors import RemoteError
 from agent.phone import listing
 from agent.phone.files import RemoteFile, Source
 from agent.phone.listing import How, Listing
-from agent.phone.phone import Phone
+from tests.contract.old import phone_at
 from tests.lab.phone import LabPhone
 
 TREE = "/data/local/tmp/tree"
@@ -148,7 +148,7 @@ def test_what_makes_no_sense_is_an_error(raw: bytes) -> None:
 def test_a_phone_scans_with_and_without_root(
     lab: LabPhone, signer: Signer, tree: dict[bytes, tuple[int, int]]
 ) -> None:
-    with Phone(lambda known: connect_tcp(*lab.address, [signer])) as phone:
+    with phone_at(lab, signer) as phone:
         for root in (False, True):
             found = phone.scan(Source("tree", TREE, root=root))
             assert {os.fsencode(f.path) for f in found} == set(tree)
