@@ -1,6 +1,6 @@
 """Many files from the phone to this computer: received, hashed, written and flushed side by side.
 
-The caller's thread receives. A second one hashes and writes, a few more wait for the disk. What
+The caller's thread receives. Another writes, one hashes, a few more wait for the disk. What
 is between them is bounded, so memory does not grow with a file's size. A large file is flushed
 while it comes: at its end, little is left to wait for.
 """
@@ -14,7 +14,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -108,8 +108,10 @@ def fetch(
 class _Job:
     """One file on its way."""
 
-    def __init__(self, path: str, open_sink: Callable[[str], Sink]) -> None:
+    def __init__(self, path: str, open_sink: Callable[[str], Sink], hasher: Executor) -> None:
         self.path = path
+        self._hasher = hasher
+        self._hashing: Future[None] | None = None
         self._open_sink = open_sink
         self._sink: Sink | None = None
         self.digest = hashlib.sha256()
@@ -126,10 +128,15 @@ class _Job:
 
     def write(self, pieces: list[memoryview]) -> None:
         data = b"".join(pieces)  # one call for each step: others wait for the interpreter too
-        self.digest.update(data)
+        self._wait_for_hash()
+        self._hashing = self._hasher.submit(self.digest.update, data)
         self.sink.write(data)
         self.size += len(data)
         self.unflushed += len(data)
+
+    def _wait_for_hash(self) -> None:
+        if self._hashing is not None:
+            self._hashing.result()
 
     def flushed(self) -> bool:
         """Whether no flush is under way; the error of one that failed."""
@@ -142,6 +149,7 @@ class _Job:
         try:
             if self.flushing is not None:
                 self.flushing.result()
+            self._wait_for_hash()
             if error is None:
                 self.sink.flush()
         except BaseException:
@@ -163,6 +171,7 @@ class _Works:
         self._queue: queue.Queue[tuple[_Job, list[memoryview], bool, PhoneError | None] | None] = (
             queue.Queue(_BATCHES)
         )
+        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
         self._pool = ThreadPoolExecutor(_FLUSHERS, thread_name_prefix="flush")
         self._writer = threading.Thread(target=self._write, name="write")
         self._finished: deque[Future[Fetched]] = deque()
@@ -182,12 +191,13 @@ class _Works:
         self._queue.put(None)
         self._writer.join()
         self._pool.shutdown()
+        self._hasher.shutdown()
         for job in self._jobs:  # what was not handed to the pool
             job.close(whole=False)
 
     def begin(self, path: str, open_sink: Callable[[str], Sink]) -> None:
         """A file's bytes come next."""
-        self._job = _Job(path, open_sink)
+        self._job = _Job(path, open_sink, self._hasher)
         self._jobs.add(self._job)
 
     def give(self, chunk: memoryview) -> None:
