@@ -216,10 +216,11 @@ class SteadyUsb:
         """
         self._drain()
         hello = packet.encode(packet.CNXN, packet.VERSION, 4096, _PARTING, checksum=True)
-        self._handle.bulkWrite(self._to, hello, _QUIET)
-        self._handle.bulkWrite(self._to, _PARTING, _QUIET)
+        limit = round(_GRACE * 1000)
+        self._handle.bulkWrite(self._to, hello, limit)
+        self._handle.bulkWrite(self._to, _PARTING, limit)
         for size in (self._from_size, 16384):  # its answer is not for who comes next
-            self._handle.bulkRead(self._from, size, timeout=round(_GRACE * 1000))
+            self._handle.bulkRead(self._from, size, timeout=limit)
 
     # With _changed held
 

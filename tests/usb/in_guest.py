@@ -195,15 +195,25 @@ def test_a_phone_that_another_holds_is_said_to_be_held(link: Connection) -> None
     assert shell.run(link, "echo mine").text == "mine\n"
 
 
+WATCH = f"shell,v2,raw:trap '' HUP; echo ready; cat; echo > {TMP}/ended"
+
+
+def saw_end() -> None:
+    """Waits until WATCH has seen the end of its input; a new connection to the same phone, too,
+    would end it, so this goes by way of the other one, which has the same files."""
+    with connect_usb(OTHER, []) as link:
+        shell.run(link, f"while ! [ -e {TMP}/ended ]; do usleep 10000; done; rm {TMP}/ended")
+
+
 def test_closing_ends_a_blocked_read_and_what_runs_on_the_phone() -> None:
     """No USB cable tells a phone that the program at its other end is gone."""
     link = connect_usb(SERIAL, [])
-    process = shell.spawn(link, f"trap '' HUP; echo ready; cat; echo > {TMP}/ended")
-    assert process.frame(10) == (shell.STDOUT, b"ready\n")
+    stream = link.open(WATCH, 10)
+    assert stream.read(10).endswith(b"ready\n")
 
     def read() -> None:
         with contextlib.suppress(LinkError):
-            while process.frame(None):
+            while stream.read(None):
                 pass
 
     reader = threading.Thread(target=read)
@@ -211,8 +221,7 @@ def test_closing_ends_a_blocked_read_and_what_runs_on_the_phone() -> None:
     link.close()
     reader.join(5)
     assert not reader.is_alive()
-    with connect_usb(SERIAL, []) as link:
-        shell.run(link, f"while ! [ -e {TMP}/ended ]; do usleep 10000; done; rm {TMP}/ended")
+    saw_end()
 
 
 CLIENT = """
@@ -261,7 +270,7 @@ for group in (1000, 46):
         print(group, [(phone.serial, phone.openable) for phone in list_usb()], flush=True)
         try:
             link = connect_usb("LABUSB1", [])
-            print(link.where, flush=True)
+            print(link.where, link.open(sys.argv[1], 10).read(10)[5:], flush=True)
         except LinkError as error:
             print(error, error.hint, flush=True)
         sys.exit()  # and the connection is not closed
@@ -270,7 +279,7 @@ for group in (1000, 46):
 
 
 def test_only_who_may_opens_a_phone_and_a_program_that_just_ends_does_not_fall() -> None:
-    command = [sys.executable, "-c", USER]
+    command = [sys.executable, "-c", USER, WATCH]
     done = subprocess.run(command, cwd="/work", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     nobody, refused, member, connected = done.stdout.splitlines()
@@ -278,7 +287,8 @@ def test_only_who_may_opens_a_phone_and_a_program_that_just_ends_does_not_fall()
     assert "may not open" in refused
     assert "plugdev" in refused
     assert member == f"46 {[(SERIAL, True), (OTHER, True)]}"
-    assert connected == "usb:1-1"
+    assert connected == r"usb:1-1 b'ready\n'"
+    saw_end()
 
 
 @contextlib.contextmanager
