@@ -1,8 +1,8 @@
 """Many files from the phone to this computer: received, hashed, written and flushed side by side.
 
 The caller's thread receives. Another writes, one hashes, a few more wait for the disk. What
-is between them is bounded, so memory does not grow with a file's size. A large file is flushed
-while it comes: at its end, little is left to wait for.
+is between them is bounded, so memory does not grow with a file's size; when the disk is slower
+than the phone, the phone waits.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from agent.errors import LinkError, PhoneError
 _BATCH = 1 << 20  # bytes that are handed over at once
 _BATCHES = 16  # that may wait
 _FLUSHERS = 4  # files that are flushed at once: a file system writes its journal once for all
-_UNFLUSHED = 32 << 20  # bytes of a file after which the disk is told to begin
+_STEP = 8 << 20  # bytes of a file after which the disk is told to begin
+_KEPT = 64 << 20  # bytes at a large file's end that stay in the cache
 
 
 class Sink(Protocol):
@@ -44,18 +45,33 @@ class Sink(Protocol):
 
 
 class FileSink:
-    """A new file at ``path``; FileExistsError if there is one. A file that is not whole goes."""
+    """A new file at ``path``; FileExistsError if there is one. A file that is not whole goes.
+
+    The system is told not to wait with a large file, and to forget what it has written: else
+    1 GiB fills as much memory first, which cost half of the time.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(path, flags, 0o600)
+        self._size = 0
+        self._begun = 0  # bytes that the disk was told of
 
     def write(self, data: bytes) -> None:
         """See :class:`Sink`."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
+        self._size += len(data)
+        if self._size - self._begun >= _STEP and hasattr(os, "posix_fadvise"):
+            # What is dirty is on its way to the disk by this; what is clean is dropped.
+            os.posix_fadvise(self._fd, self._begun, 0, os.POSIX_FADV_DONTNEED)
+            if self._begun > _KEPT:
+                start = max(0, self._begun - _KEPT - 2 * _STEP)
+                length = self._begun - _KEPT - start
+                os.posix_fadvise(self._fd, start, length, os.POSIX_FADV_DONTNEED)
+            self._begun = self._size
 
     def flush(self) -> None:
         """See :class:`Sink`."""
@@ -116,8 +132,6 @@ class _Job:
         self._sink: Sink | None = None
         self.digest = hashlib.sha256()
         self.size = 0
-        self.unflushed = 0
-        self.flushing: Future[None] | None = None
 
     @property
     def sink(self) -> Sink:
@@ -132,23 +146,13 @@ class _Job:
         self._hashing = self._hasher.submit(self.digest.update, data)
         self.sink.write(data)
         self.size += len(data)
-        self.unflushed += len(data)
 
     def _wait_for_hash(self) -> None:
         if self._hashing is not None:
             self._hashing.result()
 
-    def flushed(self) -> bool:
-        """Whether no flush is under way; the error of one that failed."""
-        if self.flushing is None or not self.flushing.done():
-            return self.flushing is None
-        self.flushing.result()
-        return True
-
     def finish(self, error: PhoneError | None) -> Fetched:
         try:
-            if self.flushing is not None:
-                self.flushing.result()
             self._wait_for_hash()
             if error is None:
                 self.sink.flush()
@@ -244,8 +248,5 @@ class _Works:
                 if last:
                     self._jobs.discard(job)
                     self._finished.append(self._pool.submit(job.finish, error))
-                elif job.unflushed >= _UNFLUSHED and job.flushed():
-                    job.flushing = self._pool.submit(job.sink.flush)
-                    job.unflushed = 0
             except BaseException as failed:  # noqa: BLE001 - raised where the files are asked for
                 self._failed = failed

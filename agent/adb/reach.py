@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from agent.adb import server_link, shell
+from agent.adb import shell
 from agent.adb.address import address_text, is_address, parse_address
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import load_signers
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import load_signers
 from agent.adb.link import Link
-from agent.adb.server import UDEV, Server, ServerDevice, refused
+from agent.adb.server import link as server_link
+from agent.adb.server.server import UDEV, Server, ServerDevice, refused
 from agent.errors import (
     ConfigError,
     LinkError,
@@ -167,7 +168,7 @@ class _Trip:
 
     def by_usb(self) -> Link:
         """Directly on USB, or not at all; LinkError says so if a server holds it."""
-        from agent.adb import usb  # the extra may not be installed
+        from agent.adb.direct import usb  # the extra may not be installed
 
         try:
             return usb.connect_usb(
@@ -238,7 +239,7 @@ class _Trip:
 
     def _on_usb(self) -> Link | None:
         """By USB, or through the server that holds it; None when it is not plugged in."""
-        from agent.adb import usb
+        from agent.adb.direct import usb
 
         if not usb.available():
             self.tried.append("phones on USB can't be looked for: offhook[usb] is not installed")
@@ -297,7 +298,7 @@ def nearby(*, server: Server | None = None) -> list[Nearby]:
 
 def _on_usb() -> list[tuple[str, Nearby]]:
     """The phones on USB with the port of each; none where the extra is not installed."""
-    from agent.adb import usb
+    from agent.adb.direct import usb
 
     if not usb.available():
         return []

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from agent.adb.address import is_address, parse_address
 from agent.adb.reach import Nearby, nearby
-from agent.adb.server import Server
+from agent.adb.server.server import Server
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
 from agent.errors import NoServerError, PhoneError, UsageError
 from agent.phone.phone import Phone

@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from agent.adb.address import is_address
-from agent.adb.discovery import Change, Discovery, Roster, finders
+from agent.adb.finding.discovery import Change, Discovery, Roster, finders
 from agent.archive.archive import Archive
 from agent.cli.common import App, Target, pass_app
 from agent.cli.rows import as_json, line, who

@@ -118,8 +118,8 @@ JOBS: dict[str, Callable[[dict[str, Any]], int]] = {
 
 
 def _link(spec: dict[str, Any]) -> Any:
-    from agent.adb.connection import connect_tcp
-    from agent.adb.keys import load_signer
+    from agent.adb.direct.connection import connect_tcp
+    from agent.adb.direct.keys import load_signer
 
     return connect_tcp(*spec["address"], [load_signer(Path(spec["key"]))])
 

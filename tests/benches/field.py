@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.adb.keys import load_signer
+from agent.adb.direct.keys import load_signer
 from tests.lab.phone import LabPhone
 from tests.lab_tests.conftest import Adb
 

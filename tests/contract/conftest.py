@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.adb.keys import Signer, load_signer
+from agent.adb.direct.keys import Signer, load_signer
 from agent.adb.link import Link
 from tests.contract.ways import INSIDE, WAYS, Reached
 from tests.lab.google import Adb

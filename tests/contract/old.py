@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import Signer
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import Signer
 from agent.adb.link import Link, Stream
 from agent.phone.phone import Phone
 from tests.lab.phone import LabPhone

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from agent.adb.connection import Connection, connect_tcp
-from agent.adb.keys import Signer
+from agent.adb.direct.connection import Connection, connect_tcp
+from agent.adb.direct.keys import Signer
 from tests.lab.peer import FEATURES, Peer
 
 CLASSIC = FEATURES - {"delayed_ack"}

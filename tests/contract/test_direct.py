@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.adb import shell
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import Signer, load_signer, load_signers
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import Signer, load_signer, load_signers
 from agent.errors import ConfigError, LinkError, LinkTimeout, PhoneError, ProtocolError
 from tests.lab.google import Adb
 from tests.lab.peer import Peer

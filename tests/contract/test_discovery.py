@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 import zeroconf
 
-from agent.adb import discovery, usb
-from agent.adb.discovery import Discovery, Gone, Roster, Seen, ask_serial, finders
-from agent.adb.finders import AddressFinder, Event, ServerFinder, Stop, Tell, UsbFinder
-from agent.adb.mdns import PLAIN, TLS, MdnsFinder
-from agent.adb.server import Server
-from agent.adb.usb import UsbEvent, UsbPhone
+from agent.adb.direct import usb
+from agent.adb.direct.usb import UsbEvent, UsbPhone
+from agent.adb.finding import discovery
+from agent.adb.finding.discovery import Discovery, Gone, Roster, Seen, ask_serial, finders
+from agent.adb.finding.finders import AddressFinder, Event, ServerFinder, Stop, Tell, UsbFinder
+from agent.adb.finding.mdns import PLAIN, TLS, MdnsFinder
+from agent.adb.server.server import Server
 from agent.errors import ConfigError, LinkError, OffhookError
 from tests.contract.scripted import ScriptedServer, okay, stall, text
 from tests.lab.google import Adb

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from agent.adb import files, shell, sync
-from agent.adb.connection import Connection, connect_tcp
-from agent.adb.keys import Signer
+from agent.adb.direct.connection import Connection, connect_tcp
+from agent.adb.direct.keys import Signer
 from agent.errors import PhoneError
 from tests.lab.peer import BREAKS, FEATURES, INSERTS, KINDS, TWISTS, Fault, Peer
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from agent.adb import files
-from agent.adb.connection import connect_tcp
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import Signer
 from agent.adb.fetch import FileSink, fetch
-from agent.adb.keys import Signer
 from agent.adb.link import Link
 from agent.errors import FileGoneError, LinkError, RemoteError
 from tests.contract.old import Without, phone_at

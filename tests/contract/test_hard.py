@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.adb import files, shell
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import Signer, load_signer
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import Signer, load_signer
 from agent.errors import LinkError, ProtocolError, UnauthorizedError
 from tests.contract.peers import CLASSIC, in_thread, to
 from tests.lab.peer import FEATURES, Fault, Peer

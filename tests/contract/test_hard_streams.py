@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.adb import connection, shell
-from agent.adb.keys import Signer
+from agent.adb import shell
+from agent.adb.direct import connection
+from agent.adb.direct.keys import Signer
 from agent.errors import LinkError, LinkTimeout, ProtocolError, RemoteError
 from tests.contract.peers import CLASSIC, in_thread, to
 from tests.lab.peer import FEATURES, Fault, Peer

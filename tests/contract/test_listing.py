@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from agent.adb import shell
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import Signer
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import Signer
 from agent.adb.link import Link
 from agent.errors import RemoteError
 from agent.phone import listing

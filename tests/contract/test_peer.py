@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.adb import shell
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import Signer
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import Signer
 from agent.errors import UnauthorizedError
 from tests.lab.google import Adb
 from tests.lab.peer import FEATURES, Peer

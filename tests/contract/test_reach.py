@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agent.adb import reach as reaching
-from agent.adb import shell, usb
+from agent.adb import shell
 from agent.adb.address import is_address, parse_address
-from agent.adb.connection import Connection
+from agent.adb.direct import usb
+from agent.adb.direct.connection import Connection
+from agent.adb.direct.usb import UsbBusy, UsbPhone
 from agent.adb.link import Link
 from agent.adb.reach import Nearby, nearby, reach
-from agent.adb.server import Server
-from agent.adb.server_link import ServerLink
-from agent.adb.usb import UsbBusy, UsbPhone
+from agent.adb.server.link import ServerLink
+from agent.adb.server.server import Server
 from agent.errors import (
     ConfigError,
     LinkError,

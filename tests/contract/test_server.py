@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.adb.server import Server, ServerDevice, parse_devices
+from agent.adb.server.server import Server, ServerDevice, parse_devices
 from agent.errors import (
     ConfigError,
     LinkError,

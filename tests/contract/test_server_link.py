@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.adb import files, server_link, shell
+from agent.adb import files, shell
 from agent.adb.link import Stream
-from agent.adb.server import Server
-from agent.adb.server_link import ServerLink
+from agent.adb.server import link as server_link
+from agent.adb.server.link import ServerLink
+from agent.adb.server.server import Server
 from agent.errors import (
     LinkError,
     LinkTimeout,

@@ -12,8 +12,8 @@ from functools import partial
 import pytest
 
 from agent.adb import shell
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import Signer
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import Signer
 from agent.adb.link import Link
 from agent.errors import LinkError, LinkTimeout, RemoteError, RootError
 from agent.phone.root import Root, find_root

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.adb import files, server_link, shell
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import Signer
+from agent.adb import files, shell
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import Signer
 from agent.adb.reach import reach
-from agent.adb.server import Server
+from agent.adb.server import link as server_link
+from agent.adb.server.server import Server
 from agent.errors import LinkError, UnauthorizedError
 from tests.lab.google import Adb
 from tests.lab.phone import LabPhone

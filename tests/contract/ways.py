@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.adb.connection import connect_tcp
-from agent.adb.keys import load_signer
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import load_signer
+from agent.adb.direct.usb import connect_usb
 from agent.adb.link import Link
-from agent.adb.server import Server
-from agent.adb.server_link import link as server_link
-from agent.adb.usb import connect_usb
+from agent.adb.server.link import link as server_link
+from agent.adb.server.server import Server
 from tests.lab.peer import Peer
 
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from agent.adb.usb_transport import CANCELLED, COMPLETED, OVERFLOW, SteadyUsb
+from agent.adb.direct.usb_transport import CANCELLED, COMPLETED, OVERFLOW, SteadyUsb
 
 IN, OUT = 0x81, 0x02
 SIZE = 512

@@ -20,9 +20,10 @@ from pathlib import Path
 import pytest
 import usb1
 
-from agent.adb import files, shell, usb
-from agent.adb.connection import Connection
-from agent.adb.usb import UsbBusy, UsbEvent, UsbPhone, UsbWatch, connect_usb, list_usb
+from agent.adb import files, shell
+from agent.adb.direct import usb
+from agent.adb.direct.connection import Connection
+from agent.adb.direct.usb import UsbBusy, UsbEvent, UsbPhone, UsbWatch, connect_usb, list_usb
 from agent.errors import LinkError, NoPhoneError, UsageError
 
 SERIAL, OTHER = "LABUSB1", "LABUSB2"
@@ -226,8 +227,8 @@ def test_closing_ends_a_blocked_read_and_what_runs_on_the_phone() -> None:
 
 CLIENT = """
 import sys, threading
-from agent.adb import packet
-from agent.adb.usb import connect_usb
+from agent.adb.direct import packet
+from agent.adb.direct.usb import connect_usb
 link = connect_usb("LABUSB1", [])
 flood = link.open("exec:cat /dev/zero", 10)
 sink = link.open("exec:cat > /dev/null", 10)
@@ -259,7 +260,7 @@ def test_what_a_killed_program_left_is_in_nobodys_way(what: str, cables: Cables)
 
 USER = """
 import os, sys
-from agent.adb.usb import connect_usb, list_usb
+from agent.adb.direct.usb import connect_usb, list_usb
 from agent.errors import LinkError
 
 for group in (1000, 46):

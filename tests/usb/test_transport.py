@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from agent.adb import packet
-from agent.adb.usb import UsbEvent, UsbPhone, UsbWatch, available, list_usb
-from agent.adb.usb_transport import NO_DEVICE, STALL, SteadyUsb, UsbGone
+from agent.adb.direct import packet
+from agent.adb.direct.usb import UsbEvent, UsbPhone, UsbWatch, available, list_usb
+from agent.adb.direct.usb_transport import NO_DEVICE, STALL, SteadyUsb, UsbGone
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 from tests.usb.fake import FakeBus
 

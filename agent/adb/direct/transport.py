@@ -17,7 +17,7 @@ from typing import Protocol
 
 from adb_shell.transport.tcp_transport import TcpTransport
 
-from agent.adb.packet import Buffer
+from agent.adb.direct.packet import Buffer
 from agent.errors import LinkError, LinkTimeout
 
 

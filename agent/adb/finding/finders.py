@@ -1,7 +1,7 @@
 """Where phones are noticed: an adb server's list, USB, addresses that are known.
 
-Each finder tells what it sees, in a thread of :class:`agent.adb.discovery.Discovery`.
-:mod:`agent.adb.mdns` has one more.
+Each finder tells what it sees, in a thread of :class:`agent.adb.finding.discovery.Discovery`.
+:mod:`agent.adb.finding.mdns` has one more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.adb.address import address_text, parse_address
-from agent.adb.server import Server, ServerDevice
+from agent.adb.server.server import Server, ServerDevice
 from agent.errors import PhoneError
 
 _START = 2.0  # seconds that a server has to give its first list
@@ -130,7 +130,7 @@ class UsbFinder:
 
     def run(self, tell: Tell, stop: Stop) -> None:
         """See :class:`Finder`."""
-        from agent.adb import usb
+        from agent.adb.direct import usb
 
         def pass_on(event: usb.UsbEvent) -> None:
             phone = event.phone

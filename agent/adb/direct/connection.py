@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from agent.adb import packet
-from agent.adb.handshake import DELAYED_ACK, shake_hands
-from agent.adb.keys import Signer
-from agent.adb.packet import Header
-from agent.adb.stream import ConnectionStream
-from agent.adb.transport import SteadyTcp, Transport
-from agent.adb.wire import Wire
+from agent.adb.direct import packet
+from agent.adb.direct.handshake import DELAYED_ACK, shake_hands
+from agent.adb.direct.keys import Signer
+from agent.adb.direct.packet import Header
+from agent.adb.direct.stream import ConnectionStream
+from agent.adb.direct.transport import SteadyTcp, Transport
+from agent.adb.direct.wire import Wire
 from agent.errors import LinkError, LinkTimeout, ProtocolError, RemoteError
 
 _STALL = 10.0
@@ -58,7 +58,7 @@ class Connection:
         timeout: float,
         on_prompt: Callable[[], None] | None = None,
     ) -> None:
-        """Greet the phone; see :func:`agent.adb.handshake.shake_hands`."""
+        """Greet the phone; see :func:`agent.adb.direct.handshake.shake_hands`."""
         self.banner = shake_hands(self._wire, signers, timeout, on_prompt)
         self.features = frozenset(filter(None, self.banner.get("features", "").split(",")))
         self._windowed = DELAYED_ACK in self.features

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.adb.address import address_text
-from agent.adb.finders import Gone, Seen, Stop, Tell
+from agent.adb.finding.finders import Gone, Seen, Stop, Tell
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class MdnsFinder:
         self._interfaces = interfaces
 
     def run(self, tell: Tell, stop: Stop) -> None:
-        """See :class:`agent.adb.finders.Finder`."""
+        """See :class:`agent.adb.finding.finders.Finder`."""
         names: dict[str, str] = {}
 
         def on_change(

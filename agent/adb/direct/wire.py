@@ -6,9 +6,9 @@ import threading
 import time
 from collections import deque
 
-from agent.adb import packet
-from agent.adb.packet import Buffer, Header
-from agent.adb.transport import CutShort, Transport
+from agent.adb.direct import packet
+from agent.adb.direct.packet import Buffer, Header
+from agent.adb.direct.transport import CutShort, Transport
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 
 

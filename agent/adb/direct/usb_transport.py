@@ -1,4 +1,4 @@
-"""A phone's ADB interface on USB as a :class:`agent.adb.transport.Transport`.
+"""A phone's ADB interface on USB as a :class:`agent.adb.direct.transport.Transport`.
 
 adb-shell 0.4.4's ``UsbTransport`` finds the interface and its endpoints, takes it from a kernel
 driver and claims it; that part works and is used. The rest of it was put right here:
@@ -27,8 +27,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from agent.adb import packet
-from agent.adb.packet import Buffer
+from agent.adb.direct import packet
+from agent.adb.direct.packet import Buffer
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 
 # libusb's transfer states (libusb.h, enum libusb_transfer_status).
@@ -115,7 +115,7 @@ class SteadyUsb:
         self._driver.start()
 
     def read(self, size: int, timeout: float | None) -> bytes:
-        """See :class:`agent.adb.transport.Transport`."""
+        """See :class:`agent.adb.direct.transport.Transport`."""
         if not self.heard:
             timeout = self.patience if timeout is None else min(timeout, self.patience)
         with self._changed:
@@ -134,7 +134,7 @@ class SteadyUsb:
             return bytes(chunk)
 
     def write(self, header: bytes, payload: Buffer, timeout: float | None) -> None:
-        """See :class:`agent.adb.transport.Transport`.
+        """See :class:`agent.adb.direct.transport.Transport`.
 
         As into a socket: what was taken goes on its way, and an error shows in a later call.
         """
@@ -153,7 +153,7 @@ class SteadyUsb:
                     self._send(b"")
 
     def shutdown(self) -> None:
-        """See :class:`agent.adb.transport.Transport`."""
+        """See :class:`agent.adb.direct.transport.Transport`."""
         with self._changed:
             self._end(LinkError(f"the connection to {self.where} was closed"))
 
@@ -166,7 +166,7 @@ class SteadyUsb:
             self._handle.resetDevice()
 
     def close(self) -> None:
-        """See :class:`agent.adb.transport.Transport`."""
+        """See :class:`agent.adb.direct.transport.Transport`."""
         import usb1
 
         self._stop()

@@ -1,7 +1,7 @@
 """A running adb server: its phones, and what it can be asked to do.
 
 Source: AOSP packages/modules/adb, SERVICES.TXT, services.cpp, transport.cpp; the lists are
-:mod:`agent.adb.server_list`. No server is ever
+:mod:`agent.adb.server.devices`. No server is ever
 started or stopped here unless the user asked for it (:meth:`Server.start`).
 """
 
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Self
 
 from agent.adb.address import address_text
-from agent.adb.server_list import READY, ServerDevice, Tracker, parse_devices
-from agent.adb.smartsocket import Deadline, RefusedError, SmartSocket
+from agent.adb.server.devices import READY, ServerDevice, Tracker, parse_devices
+from agent.adb.server.smartsocket import Deadline, RefusedError, SmartSocket
 from agent.errors import (
     ConfigError,
     LinkError,

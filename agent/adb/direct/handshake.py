@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from agent.adb import packet
-from agent.adb.keys import Signer
-from agent.adb.packet import Header
-from agent.adb.wire import Wire
+from agent.adb.direct import packet
+from agent.adb.direct.keys import Signer
+from agent.adb.direct.packet import Header
+from agent.adb.direct.wire import Wire
 from agent.errors import LinkError, LinkTimeout, ProtocolError, UnauthorizedError
 
 DELAYED_ACK = "delayed_ack"

@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Self
 
-from agent.adb import packet
-from agent.adb.wire import Wire
+from agent.adb.direct import packet
+from agent.adb.direct.wire import Wire
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 
 _CLOSE_PATIENCE = 0.5

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.adb.connection import Connection
-from agent.adb.keys import Signer
-from agent.adb.usb_transport import SteadyUsb, UsbBusy, UsbGone
+from agent.adb.direct.connection import Connection
+from agent.adb.direct.keys import Signer
+from agent.adb.direct.usb_transport import SteadyUsb, UsbBusy, UsbGone
 from agent.errors import LinkError, LinkTimeout, NoPhoneError, UsageError
 from agent.text import shown
 

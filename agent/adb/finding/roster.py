@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.adb.finders import Event, Seen
+from agent.adb.finding.finders import Event, Seen
 
 _USABLE = ("device", "found")  # the better one first
 _ORDER = ("server", "tcp", "usb", "mdns")  # as reach.auto has it

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from agent.adb.smartsocket import Deadline, SmartSocket
+from agent.adb.server.smartsocket import Deadline, SmartSocket
 from agent.errors import LinkError
 
 READY = frozenset({"device", "recovery", "rescue", "sideload"})

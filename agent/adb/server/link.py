@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from agent.adb.server import Server, ServerDevice, Tracker, refused
-from agent.adb.smartsocket import Deadline, RefusedError, SmartSocket
+from agent.adb.server.server import Server, ServerDevice, Tracker, refused
+from agent.adb.server.smartsocket import Deadline, RefusedError, SmartSocket
 from agent.errors import LinkError, LinkTimeout, RemoteError
 from agent.text import shown
 

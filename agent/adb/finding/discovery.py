@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Self
 
-from agent.adb import server_link, usb
 from agent.adb.address import parse_address
-from agent.adb.connection import connect_tcp
-from agent.adb.finders import (
+from agent.adb.direct import usb
+from agent.adb.direct.connection import connect_tcp
+from agent.adb.direct.keys import load_signers
+from agent.adb.finding.finders import (
     AddressFinder,
     Event,
     Finder,
@@ -27,11 +28,11 @@ from agent.adb.finders import (
     Stop,
     UsbFinder,
 )
-from agent.adb.keys import load_signers
+from agent.adb.finding.roster import Change, Roster
 from agent.adb.link import Link
 from agent.adb.reach import read_serial
-from agent.adb.roster import Change, Roster
-from agent.adb.server import Server
+from agent.adb.server import link as server_link
+from agent.adb.server.server import Server
 from agent.errors import OffhookError, UnauthorizedError
 
 __all__ = ["Change", "Discovery", "Event", "Finder", "Gone", "Roster", "Seen", "finders"]
@@ -184,7 +185,7 @@ def finders(
     for address in dict.fromkeys(addresses):
         found.append(AddressFinder(address, busy=lambda at=address: busy(at)))  # type: ignore[misc]
     if mdns:
-        from agent.adb.mdns import MdnsFinder
+        from agent.adb.finding.mdns import MdnsFinder
 
         found.append(MdnsFinder())
     return found

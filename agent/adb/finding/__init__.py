@@ -1,0 +1,1 @@
+"""Phones that come and go, wherever they are noticed."""

@@ -1,0 +1,1 @@
+"""By way of a running adb server, which has the phone."""
