@@ -122,11 +122,14 @@ class _Pipeline:
     def content(self, path: str) -> Generator[memoryview, None, None]:
         """Its content. It is out of the way when all of it, or an error, came, or it is closed."""
         taken = False
+        stream: SyncStream | None = None
         try:
-            while not taken:
-                assert self._stream is not None
+            while True:
+                stream = self._stream
+                if stream is None:
+                    raise LinkError("a transfer was ended before this file came")
                 try:
-                    for piece in self._stream.content(path):
+                    for piece in stream.content(path):
                         self._fresh = False
                         taken = True
                         yield piece
@@ -141,8 +144,9 @@ class _Pipeline:
                 self._asked.popleft()
                 return
         except BaseException:
-            self._asked.popleft()
-            self._drop()
+            if stream is not None and stream is self._stream:  # else all of it was ended before
+                self._asked.popleft()
+                self._drop()
             raise
 
     def _ask(self) -> None:

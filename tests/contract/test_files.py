@@ -129,6 +129,23 @@ def test_what_nobody_took_and_what_was_left_in_the_middle_disturbs_nothing(
         break
 
 
+def test_a_file_left_in_the_middle_may_outlive_the_transfer(
+    link: Link, made: dict[str, bytes]
+) -> None:
+    large = max(made, key=lambda path: len(made[path]))
+    transfer = files.pull_many(link, [large, large])
+    _, chunks = next(transfer)
+    assert next(chunks)
+    transfer.close()  # type: ignore[attr-defined]
+    with pytest.raises(LinkError):
+        list(chunks)
+    transfer = files.pull_many(link, [large, large])
+    _, chunks = next(transfer)
+    assert next(chunks)
+    transfer.close()  # type: ignore[attr-defined]
+    chunks.close()  # type: ignore[attr-defined]
+
+
 def test_a_pushed_file_has_its_time_and_mode(link: Link, lab: LabPhone) -> None:
     for size in (0, 1, 65536, 65537, 2_000_000):
         data = os.urandom(size)
