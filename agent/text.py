@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from typing import Any
 
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
@@ -14,6 +16,15 @@ def shown(text: str) -> str:
     'a\\x1b[31mb\\n'
     """
     return "".join(_escape(ch) if unicodedata.category(ch) in _HIDDEN else ch for ch in text)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """``value`` as JSON that a terminal shows tamely too: what is not to be seen is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "".join(
+        json.dumps(ch)[1:-1] if ch != "\n" and unicodedata.category(ch) in _HIDDEN else ch
+        for ch in text
+    )
 
 
 def _escape(ch: str) -> str:

@@ -66,11 +66,11 @@ def reach(
     """A link to the phone ``name``: ``HOST[:PORT]``, a serial number, or a server's name for it.
 
     ``serial`` is the phone's own, where the caller knows it beside an address: then the phone is
-    also found where it is now. It is not proof: ask the phone. ``timeout`` (seconds) is for each
+    also found where it is now, and it is asked, so that the link leads to no other. ``timeout`` (seconds) is for each
     way that is tried; ``on_prompt`` is called when the phone asks its user; ``on_choice`` with
     the name by which ``auto`` found it, which would lead there again.
 
-    NoPhoneError says what was tried. A forced way has that way's errors.
+    NoPhoneError says what was tried; OtherPhoneError is one. A forced way has that way's errors.
     """
     if way not in WAYS:
         raise UsageError(f"no way is called {way!r}", hint=f"There are: {', '.join(WAYS)}.")
@@ -78,10 +78,14 @@ def reach(
     if way == "server":
         return trip.by_server()
     if way == "tcp":
-        return trip.by_tcp()
+        return trip.chosen(trip.by_tcp(), name)
     if way == "usb":
-        return trip.by_usb()
+        return trip.chosen(trip.by_usb(), name)
     return trip.auto()
+
+
+class OtherPhoneError(NoPhoneError):
+    """Another phone answers where the one that is meant was."""
 
 
 class _Trip:
@@ -97,6 +101,7 @@ class _Trip:
     ) -> None:
         self.name = name
         self.address = parse_address(name) if is_address(name) else None
+        self.expected = serial
         self.serial = serial or (None if self.address else name)
         self.timeout = timeout
         self.on_prompt = on_prompt
@@ -112,15 +117,19 @@ class _Trip:
         """The first way that works, in the order of the module's docstring."""
         devices = self._devices()
         device = self._choose(devices)
-        if device is not None and device.ready:
-            return self._through_server(device)
-        if device is not None:
-            self.tried.append(f"{self.server.where} has it in state {device.state!r}")
         problem: PhoneError | None = None
-        if self.address is not None:
+        if device is not None and device.ready:
             try:
-                return self._chosen(self.by_tcp(), self.name)
-            except (LinkError, UnauthorizedError) as error:
+                return self._through_server(device)
+            except OtherPhoneError as error:
+                problem, device = error, None
+                self.tried.append(error.message)
+        elif device is not None:
+            self.tried.append(f"{self.server.where} has it in state {device.state!r}")
+        if self.address is not None and problem is None:
+            try:
+                return self.chosen(self.by_tcp(), self.name)
+            except (LinkError, UnauthorizedError, OtherPhoneError) as error:
                 problem = error
                 self.tried.append(error.message)
         if device is None and self.serial is not None:
@@ -222,7 +231,7 @@ class _Trip:
 
     def _through_server(self, device: ServerDevice) -> Link:
         link = server_link.link(self.server, device, timeout=self.timeout, on_prompt=self.on_prompt)
-        return self._chosen(link, device.serial)
+        return self.chosen(link, device.serial)
 
     def _holder(self) -> ServerDevice | None:
         """What the server says of the phone whose USB interface somebody holds."""
@@ -245,7 +254,7 @@ class _Trip:
             self.tried.append("phones on USB can't be looked for: offhook[usb] is not installed")
             return None
         try:
-            return self._chosen(self.by_usb(), self.serial or self.name)
+            return self.chosen(self.by_usb(), self.serial or self.name)
         except NoPhoneError as error:
             self.tried.append(error.message)
             return None
@@ -255,7 +264,21 @@ class _Trip:
                 raise
             return self._through_server(holder)
 
-    def _chosen(self, link: Link, name: str) -> Link:
+    def chosen(self, link: Link, name: str) -> Link:
+        """The link, if it leads to the phone that is expected: an address may be lent out anew."""
+        if self.expected is not None:
+            try:
+                found = read_serial(link, timeout=self.timeout)
+                if found != self.expected:
+                    raise OtherPhoneError(
+                        f"at {link.where} another phone answers: {found or 'one without a serial'}"
+                        f", not {shown(self.expected)}",
+                        hint="Give its address of now: --phone HOST:PORT. `offhook devices` "
+                        "lists what is there.",
+                    )
+            except BaseException:
+                link.close()
+                raise
         self.on_choice(name)
         return link
 

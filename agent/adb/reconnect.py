@@ -15,6 +15,7 @@ from typing import Protocol, Self
 from agent.adb.link import Link, Stream
 from agent.errors import LinkError, PhoneError
 
+_ONE_TRY = 3.0  # seconds for one connection, while there may be another try
 _TICK = 0.1  # seconds after which a request to stop is noticed
 
 
@@ -45,17 +46,18 @@ class Backoff:
 class LastingLink:
     """A :class:`agent.adb.link.Link` over one connection after another, all to one phone.
 
-    ``connect`` makes a connection, or raises; it has to see to it that it is the same phone.
-    ``pause`` is the first pause, in seconds, between two tries of it.
+    ``connect`` makes a connection within the seconds that it is given (None: what it takes), or
+    raises; it has to see to it that it is the same phone. ``pause`` is the first pause, in
+    seconds, between two tries of it.
     """
 
-    def __init__(self, connect: Callable[[], Link], *, pause: float = 0.2) -> None:
+    def __init__(self, connect: Callable[[float | None], Link], *, pause: float = 0.2) -> None:
         self._connect = connect
         self._lock = threading.Lock()  # held while a connection is made
         self._closed = threading.Event()
         self._backoff = Backoff(pause, 5.0)
         self._not_before = 0.0
-        self._link = connect()
+        self._link = connect(None)
 
     @property
     def where(self) -> str:
@@ -78,7 +80,7 @@ class LastingLink:
         Of a phone that could not be reached a moment ago, the LinkError is the same, at once.
         """
         if not self._link.alive and not self._closed.is_set():
-            self._renew(insist=False)
+            self._renew(timeout, insist=False)
         return self._link.open(service, timeout)
 
     def mend(self, patience: float, cancel: Cancel | None = None) -> None:
@@ -88,8 +90,9 @@ class LastingLink:
         """
         end = time.monotonic() + patience
         while not self._link.alive:
+            left = end - time.monotonic()
             try:
-                self._renew(insist=True)
+                self._renew(max(0.1, min(left, _ONE_TRY)), insist=True)
             except LinkError:
                 wait = min(self._backoff.pause(), end - time.monotonic())
                 if wait <= 0:
@@ -106,8 +109,7 @@ class LastingLink:
     def close(self) -> None:
         """End the connection, for good."""
         self._closed.set()
-        with self._lock:
-            self._link.close()
+        self._link.close()
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +117,7 @@ class LastingLink:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _renew(self, *, insist: bool) -> None:
+    def _renew(self, timeout: float, *, insist: bool) -> None:
         with self._lock:
             if self._link.alive:
                 return
@@ -125,7 +127,7 @@ class LastingLink:
                 raise LinkError(f"the connection to {self.where} is broken")
             self._link.close()
             try:
-                self._link = self._connect()
+                self._link = self._connect(timeout)
             except PhoneError as error:
                 self._not_before = time.monotonic() + self._backoff.pause()
                 if isinstance(error, LinkError):
@@ -134,3 +136,5 @@ class LastingLink:
                 # for a while that it has no such phone, or that the phone does not trust it.
                 raise LinkError(error.message, hint=error.hint) from error
             self._backoff.reset()
+            if self._closed.is_set():  # while it was made
+                self._link.close()

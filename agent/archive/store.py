@@ -53,6 +53,15 @@ class Part:
         self._hash.update(chunk)
         self.size += len(chunk)
 
+    def restart(self) -> None:
+        """Forget what was written: the file comes anew."""
+        if self._fd is not None:
+            with disk_errors(self.path):
+                os.ftruncate(self._fd, 0)
+                os.lseek(self._fd, 0, os.SEEK_SET)
+        self.size = 0
+        self._hash = hashlib.sha256()
+
     def seal(self, mtime_ns: int | None = None) -> None:
         """Flush to the disk, make read-only, take over the original's mtime."""
         if self._fd is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from agent.archive.archive import Archive
 from agent.config import Config, load_config
 from agent.errors import NoPhoneError, OffhookError, UsageError
 from agent.phone.phone import Phone, open_phone
-from agent.text import shown
+from agent.text import json_text, shown
 
 FIRST_PHONE = (
     "Plug it in with «USB debugging» on, and let `adb devices` see it; or turn on ADB over TCP "
@@ -64,7 +63,7 @@ class App:
 
     def print_json(self, value: Any) -> None:
         """One JSON document on standard output."""
-        click.echo(jsonlib.dumps(value, ensure_ascii=False, indent=2))
+        click.echo(json_text(value, indent=2))
 
     def note(self, text: str) -> None:
         """A line for the person, never mixed into ``--json``."""
@@ -183,7 +182,7 @@ def fail(error: OffhookError, app: App) -> int:
     """Print an error the way it was asked for; its exit code."""
     if app.json:
         body = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
-        click.echo(jsonlib.dumps(body, ensure_ascii=False), err=True)
+        click.echo(json_text(body), err=True)
     else:
         app.errors.print(f"offhook: {shown(error.message)}", style="bold red", markup=False)
         if error.hint:

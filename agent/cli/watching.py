@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from agent.cli.syncing import targets_of
 from agent.phone.phone import Phone
 from agent.sync.events import SyncEvent
 from agent.sync.watch import Nap, Watch, WatchEvent
-from agent.text import shown
+from agent.text import json_text, shown
 
 
 @click.command()
@@ -215,7 +214,7 @@ class _Lines:
             body["recording"] = as_json(event.recording)
         if isinstance(event, SyncEvent) and event.error:
             body["error"] = event.error
-        click.echo(json.dumps(body, ensure_ascii=False))
+        click.echo(json_text(body))
 
 
 _STATES = {

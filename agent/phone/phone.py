@@ -10,18 +10,19 @@ from typing import Self
 from agent.adb import files as adb_files
 from agent.adb import shell
 from agent.adb.link import Link
-from agent.adb.reach import Way, reach, read_serial
+from agent.adb.reach import Way, reach
 from agent.adb.reconnect import Cancel, LastingLink
 from agent.adb.shell import Completed
-from agent.errors import FileGoneError, LinkError, RemoteError
+from agent.errors import FileGoneError, RemoteError
 from agent.phone.facts import Facts, read_facts
 from agent.phone.files import RemoteFile, Source
 from agent.phone.listing import PROBE, How, Listing, how, vanished
 from agent.phone.root import Root, find_root
 from agent.text import shown
 
-#: Makes a connection to the phone of a serial number, and tells by what name it was found.
-Connect = Callable[[str | None, Callable[[str], None]], Link]
+#: Makes a connection to the phone of a serial number, if that is known, within so many seconds,
+#: and tells by what name it was found.
+Connect = Callable[[str | None, float | None, Callable[[str], None]], Link]
 
 
 class Phone:
@@ -71,25 +72,14 @@ class Phone:
 
     def reconnect(self, patience: float, cancel: Cancel) -> None:
         """See :class:`agent.phone.files.PhoneFiles`."""
-        if "root" in self.__dict__:
-            self.root.close()  # its shell went with the connection
         self.link.drop()
+        if "root" in self.__dict__:
+            self.root.close()  # its shells went with the connection
         self.link.mend(patience, cancel)
 
-    def _reach(self) -> Link:
-        if "facts" not in self.__dict__:
-            return self._connect(None, self._named)
-        link = self._connect(self.serial, self._named)
-        try:
-            found = read_serial(link)
-            if found != self.serial:  # an address may have been lent to another phone meanwhile
-                raise LinkError(
-                    f"at {link.where} another phone answers now: {shown(found)}, not {self.serial}"
-                )
-        except BaseException:
-            link.close()
-            raise
-        return link
+    def _reach(self, timeout: float | None) -> Link:
+        known = self.serial if "facts" in self.__dict__ else None
+        return self._connect(known, timeout, self._named)
 
     def _named(self, name: str) -> None:
         self.name = name
@@ -162,12 +152,12 @@ def open_phone(
     Later connections of the same object are to the same phone, wherever it is then.
     """
 
-    def connect(known: str | None, on_choice: Callable[[str], None]) -> Link:
+    def connect(known: str | None, limit: float | None, on_choice: Callable[[str], None]) -> Link:
         return reach(
             name,
             way=way,
             serial=known or serial,
-            timeout=timeout,
+            timeout=timeout if limit is None else min(limit, timeout),
             on_prompt=on_prompt,
             on_choice=on_choice,
         )

@@ -100,11 +100,11 @@ def fetch(
     """The rest of the file's bytes into ``part``, which may have the first of them already.
 
     ChangedError as soon as more comes than the scan saw, or what ``part`` has is not how the
-    file on the phone begins now.
+    file on the phone begins now. A phone that can't prove that it is, is pulled from anew.
     """
+    if part.size and not _same_beginning(phone, sighting.path, part, root):
+        part.restart()
     told = part.size
-    if told:
-        _same_beginning(phone, sighting.path, part, root)
     for chunk in _chunks(phone, sighting.path, root, cancel, part.size):
         if part.size + len(chunk) > sighting.size:
             raise ChangedError(f"more came than the {sighting.size} bytes that are listed")
@@ -114,16 +114,18 @@ def fetch(
             on_progress(told)
 
 
-def _same_beginning(phone: PhoneFiles, path: str, part: Part, root: bool) -> None:
-    """ChangedError unless the file on the phone still begins with the bytes that came."""
+def _same_beginning(phone: PhoneFiles, path: str, part: Part, root: bool) -> bool:
+    """Whether the phone proves that the file begins with the bytes that came; ChangedError when
+    it proves that it doesn't."""
     try:
         theirs = phone.sha256(path, root=root, first=part.size)
     except LinkError:
         raise
     except RemoteError:
-        return  # no hash tool there: the whole is compared at the end, by reading it again
+        return False  # no hash tool there
     if theirs.strip().lower() != part.sha256:
         raise ChangedError("it changed while the link was down")
+    return True
 
 
 def verify(

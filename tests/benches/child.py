@@ -39,7 +39,7 @@ def ours_root_read(spec: dict[str, Any]) -> int:
 
     digest, total = hashlib.sha256(), 0
     sink = FileSink(Path(spec["target"]) / "root")
-    with Phone(lambda serial, named: _link(spec), "bench") as phone:
+    with Phone(lambda serial, timeout, named: _link(spec), "bench") as phone:
         for chunk in phone.read(spec["paths"][0], root=True):
             digest.update(chunk)
             sink.write(chunk)
@@ -54,7 +54,7 @@ def ours_list(spec: dict[str, Any]) -> int:
     from agent.phone.files import Source
     from agent.phone.phone import Phone
 
-    with Phone(lambda serial, named: _link(spec), "bench") as phone:
+    with Phone(lambda serial, timeout, named: _link(spec), "bench") as phone:
         return len(phone.scan(Source("bench", spec["paths"][0])))
 
 

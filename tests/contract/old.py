@@ -35,4 +35,4 @@ class Without:
 
 def phone_at(lab: LabPhone, signer: Signer) -> Phone:
     """The lab phone, reached directly."""
-    return Phone(lambda serial, named: connect_tcp(*lab.address, [signer]), "lab")
+    return Phone(lambda serial, timeout, named: connect_tcp(*lab.address, [signer]), "lab")

@@ -251,7 +251,7 @@ def _busy_with_a_stranger(serial: str | None, signers: object, **_: object) -> C
 
 
 def test_usb_is_taken_when_no_server_has_the_phone(
-    empty: None, monkeypatch: pytest.MonkeyPatch, address: str
+    empty: None, monkeypatch: pytest.MonkeyPatch, address: str, lab: LabPhone
 ) -> None:
     asked: list[str | None] = []
 
@@ -261,8 +261,8 @@ def test_usb_is_taken_when_no_server_has_the_phone(
 
     monkeypatch.setattr(usb, "connect_usb", connect)
     assert way_of(reach("USB0001")) == "tcp"
-    assert way_of(reach("127.0.0.1:1", serial="USB0002")) == "tcp"
-    assert asked == ["USB0001", "USB0002"]
+    assert way_of(reach("127.0.0.1:1", serial=lab.serial)) == "tcp"
+    assert asked == ["USB0001", lab.serial]
 
 
 # A way that is forced
@@ -340,3 +340,12 @@ def test_an_address_is_told_from_a_serial_number(name: str, yes: bool) -> None:
     assert is_address(name) is yes
     if yes:
         parse_address(name)
+
+
+def test_the_phone_that_is_expected_is_asked_and_no_other_is_taken(
+    empty: None, address: str, lab: LabPhone
+) -> None:
+    reach(address, serial=lab.serial).close()
+    for way in ("auto", "tcp"):
+        with pytest.raises(NoPhoneError, match="another phone answers"):
+            reach(address, way=way, serial="OTHER")  # type: ignore[arg-type]

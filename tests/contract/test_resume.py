@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,31 @@ def test_a_direct_pull_goes_on_through_a_server(
         Pull(archive, phone, Source("all", FOLDER, root=True)).arrives(move)
         assert "adb server" in phone.link.where
     check(archive, wanted)
+
+
+def test_a_pull_goes_on_from_the_phones_new_address(
+    server: Adb, archive: Archive, wanted: str, lab: LabPhone
+) -> None:
+    """Its old one is lent to another phone; the server has it at the new one."""
+    with LabPhone() as phone:
+        phone.root(f"mkdir -p {FOLDER}; head -c {SIZE} /dev/urandom > {FOLDER}/large.wav")
+        digest = phone.root(f"sha256sum < {FOLDER}/large.wav")[:64]
+        kept = phone.root(f"cat {FOLDER}/large.wav | base64 -w 0")
+        with ExitStack() as later, open_phone("{}:{}".format(*phone.address)) as opened:
+
+            def move() -> None:
+                old, serial = phone.address[1], phone.serial
+                phone.stop()
+                other = later.enter_context(LabPhone(port=old))
+                again = later.enter_context(LabPhone(serial=serial))
+                assert again.address != other.address
+                again.root(f"mkdir -p {FOLDER}")
+                again.root(f"base64 -d > {FOLDER}/large.wav", input=kept.encode())
+                server.connect(again)
+
+            Pull(archive, opened, Source("all", FOLDER, root=True)).arrives(move)
+            assert "adb server" in opened.link.where
+    check(archive, digest)
 
 
 def test_another_phone_at_the_same_address_is_not_pulled_from(archive: Archive) -> None:

@@ -300,11 +300,29 @@ def test_a_file_that_changed_while_the_link_was_down_is_not_patched_up(bench: Be
     assert [one.sha256 for one in bench.archive.recordings()] == [hashlib.sha256(new).hexdigest()]
 
 
-def test_a_phone_without_a_hash_tool_is_pulled_on_and_then_read_again(bench: Bench) -> None:
+def test_a_phone_without_a_hash_tool_is_pulled_from_anew_after_a_break(bench: Bench) -> None:
     bench.spool("a", distinct(1, 50_000))
     bench.phone.drop_at["/spool/a.wav"] = 20_000
     bench.phone.no_hash_tool = True
     assert len(bench.engine.run_once().filed) == 1
+
+
+def test_two_files_never_become_one_recording(bench: Bench) -> None:
+    """Another file took the path while the link was down, and vanished before it was verified."""
+    old, new = distinct(1, 50_000), distinct(2, 50_000)
+    bench.spool("a", old)
+    bench.phone.drop_at["/spool/a.wav"] = 20_000
+    bench.phone.no_hash_tool = True
+    bench.phone.on_break = lambda: bench.phone.put("/spool/a.wav", new)
+    bench.phone.before_each_call = lambda what: (
+        bench.phone.files.pop("/spool/a.wav", None)  # type: ignore[func-returns-value]
+        if what == "sha256" and bench.phone.sent["/spool/a.wav"] >= 70_000
+        else None
+    )
+    bench.engine.run_once()
+    assert {one.sha256 for one in bench.archive.recordings()} <= {
+        hashlib.sha256(data).hexdigest() for data in (old, new)
+    }
 
 
 @pytest.mark.parametrize("at", [0, 1000, 3000])

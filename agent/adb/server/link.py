@@ -7,6 +7,7 @@ the list, read at that moment, says otherwise.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -166,7 +167,8 @@ class ServerLink:
 
     def _watch_list(self) -> None:
         while self._error is None:
-            self._tracker.wait(None)
+            with contextlib.suppress(LinkError):  # told by the reading
+                self._tracker.wait(None)
             self._read_news()
 
     def _read_news(self) -> None:

@@ -28,6 +28,7 @@ from agent.errors import (
     ProtocolError,
     RemoteError,
     UnauthorizedError,
+    UsageError,
 )
 from agent.text import shown
 
@@ -130,6 +131,8 @@ class Server:
 
     def disconnect(self, address: str, *, timeout: float = 5.0) -> None:
         """Have it give up a phone that it was told to connect to; NoPhoneError if it has none."""
+        if not address:
+            raise UsageError("which phone to give up was not said")  # to adb it would mean all
         self._ask(f"host:disconnect:{address}", timeout)
 
     def pair(self, address: str, code: str, *, timeout: float = 30.0) -> str:
@@ -138,6 +141,10 @@ class Server:
         The address and the code of six digits are those that the phone shows while it pairs.
         UnauthorizedError when the code is wrong, LinkError when the phone can't be reached.
         """
+        if not (code.isascii() and code.isalnum()):
+            raise UsageError(
+                f"{shown(code)!r} is no pairing code", hint="The phone shows six digits."
+            )
         deadline = Deadline(timeout)
         with contextlib.closing(self._dial(f"host:pair:{code}:{address}", deadline)) as socket:
             # FAIL may come here, after the OKAY of the request; servers before 2024 put the

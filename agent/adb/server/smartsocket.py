@@ -57,13 +57,15 @@ class SmartSocket:
             raise LinkTimeout(
                 f"{self.where} did not answer within {deadline.timeout:g} s"
             ) from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
             raise NoServerError(
-                f"no adb server answers at {address_text(host, port)}: {error.strerror or error}",
+                f"no adb server answers at {address_text(host, port)}: {why}",
                 hint="Start one with `adb start-server`.",
             ) from error
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # it may be far away
         self._space: bytearray | None = None
         self._lock = threading.Lock()
         self._users = 0
@@ -119,7 +121,8 @@ class SmartSocket:
             view = memoryview(self._space)
             while True:
                 try:
-                    return bytes(view[: self._socket.recv_into(view)])
+                    with _one_error():
+                        return bytes(view[: self._socket.recv_into(view)])
                 except BlockingIOError:
                     if not self._poll(select.POLLIN, timeout):
                         raise self._silent(timeout) from None
@@ -127,7 +130,8 @@ class SmartSocket:
     def _receive(self, size: int, timeout: float | None) -> bytes:
         while True:
             try:
-                return self._socket.recv(size)
+                with _one_error():
+                    return self._socket.recv(size)
             except BlockingIOError:
                 if not self._poll(select.POLLIN, timeout):
                     raise self._silent(timeout) from None
@@ -141,7 +145,8 @@ class SmartSocket:
             deadline = None if timeout is None else Deadline(timeout)
             while rest:
                 try:
-                    rest = rest[self._socket.send(rest) :]
+                    with _one_error():
+                        rest = rest[self._socket.send(rest) :]
                 except BlockingIOError:
                     if not self._poll(select.POLLOUT, deadline.left if deadline else None):
                         raise LinkTimeout(f"{self.where} took no data for {timeout:g} s") from None
@@ -228,3 +233,14 @@ class SmartSocket:
         poll = select.poll()
         poll.register(self._socket, what)
         return bool(poll.poll(None if timeout is None else timeout * 1000))
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """A network that failed is a connection that ended."""
+    try:
+        yield
+    except (BlockingIOError, ConnectionError):
+        raise
+    except OSError as error:
+        raise ConnectionAbortedError(error.errno, error.strerror) from error
