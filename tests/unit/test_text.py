@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.text import json_text, shown
 
-HOSTILE = "\x1b[2J \x9b31m ‮ \udcff \r\n"
+HOSTILE = "\x1b[2J \x9b31m \u202e \udcff \r\n"
 
 
 def test_nothing_reaches_a_terminal_that_it_would_obey() -> None:
