@@ -1,8 +1,8 @@
 """A list of all files below a folder on a phone, whatever bytes their names hold.
 
 toybox has ``find -printf`` from 0.8.3 (Android 11) on. Before, ``stat`` tells the same, for many
-files in one process; a random mark stands before each of its records, so that no name can be
-taken for one. Which of the two a phone has is found out by trying.
+files in one process; a random mark ends each of its records, so that no name can be taken for
+an end. Which of the two a phone has is found out by trying.
 """
 
 from __future__ import annotations
@@ -40,26 +40,28 @@ class Listing:
     """One listing: what to run, and what its output says. ``folder`` is an absolute path."""
 
     def __init__(self, folder: str, way: How) -> None:
-        self._mark = b"" if way == "printf" else f"{secrets.token_hex(6)} ".encode()
+        self._mark = b"" if way == "printf" else f"/{secrets.token_hex(6)}\n".encode()
         quoted = shlex.quote(folder)
         if way == "printf":
             action = "-printf '%s %i %T@ %p\\0'"
         else:
-            action = f"-exec stat -c '{self._mark.decode()}%s %i %Y.%y/%n' {{}} +"
+            action = f"-exec stat -c '%s %i %Y.%y/%n{self._mark.decode()[:-1]}' {{}} +"
         #: Ends with code 0 where there is no such folder.
         self.script = f"[ -d {quoted} ] || exit 0; find {quoted}/ -type f {action}"
 
     def files(self, chunks: Iterable[bytes]) -> Iterator[RemoteFile]:
-        """The files, as their records come; RemoteError for one that makes no sense."""
+        """The files, as their records come; RemoteError for one that makes no sense.
+
+        When the chunks end with an error, every record that came whole was given before it.
+        """
         separator, parse = (self._mark, _by_stat) if self._mark else (b"\0", _by_printf)
         rest = b""
         for chunk in chunks:
             *records, rest = (rest + chunk).split(separator)
             for record in records:
-                if record:
-                    yield _checked(parse, record)
+                yield _checked(parse, record)
         if rest:
-            yield _checked(parse, rest)
+            raise _senseless(rest)
 
 
 def vanished(error: RemoteError) -> bool:
@@ -72,9 +74,13 @@ def _checked(parse: Callable[[bytes], RemoteFile], record: bytes) -> RemoteFile:
     try:
         return parse(record)
     except ValueError as error:
-        raise RemoteError(
-            f"the phone's find answered with {shown(record.decode('utf-8', 'replace'))!r}"
-        ) from error
+        raise _senseless(record) from error
+
+
+def _senseless(record: bytes) -> RemoteError:
+    return RemoteError(
+        f"the phone's find answered with {shown(record.decode('utf-8', 'replace'))!r}"
+    )
 
 
 def _by_printf(record: bytes) -> RemoteFile:
@@ -91,12 +97,12 @@ def _by_printf(record: bytes) -> RemoteFile:
 
 
 def _by_stat(record: bytes) -> RemoteFile:
-    """``size inode seconds.DATE TIME.nanoseconds ZONE/path``, a newline; %y alone has a fraction,
+    """``size inode seconds.DATE TIME.nanoseconds ZONE/path``; %y alone has a fraction,
     and only %Y knows no time zone."""
     head, _, path = record.partition(b"/")
     size, inode, seconds, clock = head.split(b" ")[:4]
     return RemoteFile(
-        path[:-1].decode("utf-8", "surrogateescape"),
+        path.decode("utf-8", "surrogateescape"),
         int(size),
         int(seconds.partition(b".")[0]) * 1_000_000_000
         + int(clock.partition(b".")[2][:9].ljust(9, b"0")),

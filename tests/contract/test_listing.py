@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -131,12 +132,54 @@ def test_records_may_be_cut_anywhere() -> None:
         raw = (
             b"5 7 1700000000.5 /x/a b\n\0" * 2
             if way == "printf"
-            else (mark + b"5 7 1700000000.2023-11-14 22:13:20.000000005 +0000//x/a b\n\n") * 2
+            else (b"5 7 1700000000.2023-11-14 22:13:20.000000005 +0000//x/a b\n" + mark) * 2
         )
         wanted = [RemoteFile("/x/a b\n", 5, 1_700_000_000_000_000_005, 7)] * 2
         for size in range(1, 40):
             pieces = [raw[at : at + size] for at in range(0, len(raw), size)]
             assert list(one.files(pieces)) == wanted
+
+
+def test_every_record_that_is_whole_is_kept_when_the_rest_fails() -> None:
+    way: How
+    for way in ("printf", "stat"):
+        one = Listing("/x", way)
+        raw = (
+            b"5 7 1700000000.5 /x/a\nb\0"
+            if way == "printf"
+            else b"5 7 1700000000.2023-11-14 22:13:20.000000005 +0000//x/a\nb" + one._mark
+        ) * 2
+
+        def broken(upto: int, raw: bytes = raw) -> Iterator[bytes]:
+            yield raw[:upto]
+            raise RemoteError("gone", stderr="x: No such file or directory")
+
+        for upto in range(len(raw) + 1):
+            found: list[RemoteFile] = []
+            with pytest.raises(RemoteError, match="gone"):
+                for file in one.files(broken(upto)):
+                    found.append(file)  # noqa: PERF402 - what came before counts
+            assert [file.path for file in found] == ["/x/a\nb"] * (2 * upto // len(raw))
+
+
+@pytest.mark.parametrize("way", ["printf", "stat"])
+def test_a_file_that_vanishes_meanwhile_hides_no_other(
+    lab: LabPhone, signer: Signer, way: How, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = "/data/local/tmp/vanishing"
+    with phone_at(lab, signer) as phone:
+        monkeypatch.setitem(phone.__dict__, "_how_to_list", way)
+        for root in (False, True):
+            lab.root(f"mkdir -p {folder}; cd {folder}; for i in 1 2 3 4; do echo > $i; done")
+            output = phone._output
+
+            def vanishing(script: str, *, root: bool, output: Any = output) -> Iterator[bytes]:
+                yield from output(f"{script}; stat {folder}/none", root=root)
+
+            monkeypatch.setattr(phone, "_output", vanishing)
+            assert len(phone.scan(Source("all", folder, root=root))) == 4
+            monkeypatch.undo()
+            monkeypatch.setitem(phone.__dict__, "_how_to_list", way)
 
 
 @pytest.mark.parametrize("raw", [b"x\0", b"1 2 3\0", b"1 2 x.y /a\0", b"-\0", b"1 2 3.4"])
