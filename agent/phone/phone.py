@@ -47,9 +47,11 @@ class Phone:
 
     def close(self) -> None:
         """End the connection, and with it everything that runs on the phone because of it."""
-        if "root" in self.__dict__:
-            self.root.close()
-        self.link.close()
+        try:
+            if "root" in self.__dict__:
+                self.root.close()
+        finally:
+            self.link.close()
 
     @cached_property
     def facts(self) -> Facts:
@@ -91,7 +93,8 @@ class Phone:
         listing = Listing(source.path, self._how_to_list)
         found: list[RemoteFile] = []
         try:
-            found.extend(listing.files(self._output(listing.script, root=source.root)))
+            for file in listing.files(self._output(listing.script, root=source.root)):
+                found.append(file)  # noqa: PERF402 - what came before an error counts
         except RemoteError as error:
             if not vanished(error):
                 raise
@@ -110,8 +113,13 @@ class Phone:
         """See :class:`agent.phone.files.PhoneFiles`."""
         script = f"sha256sum < {shlex.quote(path)}"
         if first is not None:
-            script = f"{{ head -c {first} | sha256sum; }} < {shlex.quote(path)}"
+            script = f"{{ {{ {_first(first)}; echo {_CUT} $? >&3; }} | sha256sum; }} 3>&1 "
+            script += f"< {shlex.quote(path)}"
         said = b"".join(self._file_output(path, script, root=root, timeout=600))
+        if first is not None:
+            how_cut, _, said = said.partition(b"\n")
+            if how_cut != f"{_CUT} 0".encode():
+                raise RemoteError(f"the phone can't read the first {first} bytes of {shown(path)}")
         digest = said.split(b" ", 1)[0].strip().lower().decode("ascii", "replace")
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             raise RemoteError(f"the phone's sha256sum gave no hash of {shown(path)}")
@@ -137,6 +145,22 @@ class Phone:
     @cached_property
     def _how_to_list(self) -> How:
         return how(self.run(PROBE).text)
+
+
+_CUT = "cut"
+
+
+def _first(size: int) -> str:
+    """What gives the first ``size`` bytes of a file on standard input.
+
+    ``head -c`` came with toybox 0.7. Before, there is dd, whose reads of a file are whole.
+    """
+    block = 65536
+    return (
+        "if head -c 0 </dev/null >/dev/null 2>&1; then "
+        f"head -c {size}; else dd bs={block} count={size // block} 2>/dev/null && "
+        f"dd bs=1 count={size % block} 2>/dev/null; fi"
+    )
 
 
 def open_phone(

@@ -248,6 +248,31 @@ def test_a_link_that_breaks_and_a_caller_who_leaves_leave_nothing_half(
 
 
 @pytest.mark.parametrize("root", [False, True])
+@pytest.mark.parametrize("dd", [True, False])
+def test_a_beginning_is_hashed_or_refused_where_head_can_not_count(
+    lab: LabPhone,
+    signer: Signer,
+    made: dict[str, bytes],
+    root: bool,
+    dd: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lacking = "head() { echo \"head: Unknown option 'c'\" >&2; return 1; }\n"
+    lacking += "" if dd else "dd() { return 127; }\n"
+    with phone_at(lab, signer) as phone:
+        output = phone._output
+        monkeypatch.setattr(phone, "_output", lambda script, **how: output(lacking + script, **how))
+        for path, data in made.items():
+            for first in (0, 1, 65537, len(data)):
+                if dd:
+                    wanted = hashlib.sha256(data[:first]).hexdigest()
+                    assert phone.sha256(path, root=root, first=first) == wanted
+                else:
+                    with pytest.raises(RemoteError, match="first"):
+                        phone.sha256(path, root=root, first=first)
+
+
+@pytest.mark.parametrize("root", [False, True])
 def test_a_phone_reads_from_an_offset_and_hashes_a_beginning(
     lab: LabPhone, signer: Signer, made: dict[str, bytes], root: bool
 ) -> None:
