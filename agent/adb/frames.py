@@ -115,7 +115,7 @@ class Exec:
             self._trailer += chunk
         if self._trailer.endswith(self._mark):
             errors, _, code = bytes(self._trailer[: -len(self._mark)]).rpartition(b"|")
-            if not code.isdigit():
+            if not code.isdigit() or len(code) > 3:
                 raise ProtocolError("a command's exit code came garbled")
             frames += [(STDERR, errors), (EXIT, bytes([int(code) & 0xFF]))]
         return frames
@@ -146,6 +146,17 @@ def fed(size: int) -> str:
     return (
         "{ if head -c 0 </dev/null >/dev/null 2>&1; then "
         f"head -c {size}; else dd bs=1 count={size} 2>/dev/null; fi; }} |"
+    )
+
+
+def tied_to_input(script: str) -> str:
+    """A script that does what ``script`` does without input, and is killed when its input ends.
+
+    A subshell reads it (mksh's own ``read``, so that nothing is started), and kills the group.
+    """
+    return (
+        "{ { while read -r x; do :; done; kill -KILL -$$ $$; } <&3 3<&- >/dev/null 2>&1 & } 3<&0\n"
+        f"w=$!; ( eval {shlex.quote(script)} ) </dev/null; c=$?; kill -KILL $w; exit $c"
     )
 
 

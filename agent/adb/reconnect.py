@@ -74,6 +74,11 @@ class LastingLink:
         """Whether the connection of now still stands."""
         return self._link.alive
 
+    @property
+    def now(self) -> Link:
+        """The connection of now, which is never made anew."""
+        return self._link
+
     def open(self, service: str, timeout: float) -> Stream:
         """Open a service, over a new connection if the last one broke.
 

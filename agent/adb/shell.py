@@ -28,10 +28,13 @@ from agent.adb.frames import (
     Frames,
     ShellV2,
     fed,
+    tied_to_input,
     wrapped,
 )
 from agent.adb.link import Link, Stream
+from agent.adb.reconnect import LastingLink
 from agent.errors import LinkError, LinkTimeout, PhoneError, ProtocolError, RemoteError
+from agent.text import shown
 
 __all__ = [
     "CLOSE_STDIN",
@@ -51,6 +54,8 @@ _KILL_TIMEOUT = 2.0  # a phone that says nothing any more is not waited for long
 _SMALL_INPUT = 65536  # what surely fits between here and there, read or not
 _MOST_BANNER = 1 << 20
 _MOST_WORDS = 16384  # bytes of stderr that an error keeps
+_MOST_SHOWN = 1000  # characters of it in a message
+_MOST_DIGITS = 10  # of a process id
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,14 @@ class Completed:
         return self.stdout.decode("utf-8", "surrogateescape")
 
     def check(self, what: str) -> Self:
-        """Itself, or RemoteError with the command's own words when the exit code is not 0."""
+        """Itself, or RemoteError with the command's own words when the exit code is not 0.
+
+        The message shows them safely; ``stderr`` is as it came.
+        """
         if self.code != 0:
             words = (self.stderr or self.stdout).decode("utf-8", "replace").strip()
             raise RemoteError(
-                f"{what}: {words or 'no words from the phone'} (exit code {self.code})",
+                f"{what}: {_shown(words) or 'no words from the phone'} (exit code {self.code})",
                 code=self.code,
                 stderr=words,
             )
@@ -82,7 +90,14 @@ class NotStartedError(RemoteError):
     """The script did not begin; ``stderr`` is what came instead, such as a ``su`` that denies."""
 
     def __init__(self, words: str) -> None:
-        super().__init__(f"the phone's shell did not start: {words or 'no words'}", stderr=words)
+        super().__init__(
+            f"the phone's shell did not start: {_shown(words) or 'no words'}", stderr=words
+        )
+
+
+def _shown(words: str) -> str:
+    text = "; ".join(shown(line) for line in words.splitlines() if line.strip())
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
 
 
 class Process:
@@ -91,17 +106,27 @@ class Process:
     ``become`` is what stands before a quoted script to run it as somebody else. The command's
     first words on stdout are the process ids of its shells, which nobody but us gets to see:
     with them, :meth:`close` kills all that the command started and that did not leave its
-    process group (as ``setsid`` does).
+    process group (as ``setsid`` does). ``link`` is the connection of the stream, not one that
+    may be made anew: those ids mean nothing over the next. A command that is ``tied`` has no
+    input; that its input ends tells the phone that the connection is gone.
     """
 
     def __init__(
-        self, link: Link, stream: Stream, frames: Frames, mark: str, become: str | None
+        self,
+        link: Link,
+        stream: Stream,
+        frames: Frames,
+        mark: str,
+        become: str | None,
+        *,
+        tied: bool = False,
     ) -> None:
         self._link = link
         self._stream = stream
         self._frames = frames
         self._mark = mark.encode()
         self._become = become
+        self._tied = tied
         self._shells: list[int] = []
         self._wanted = 1 if become is None else 2
         self._held = bytearray()  # stdout before the last of our words
@@ -109,6 +134,8 @@ class Process:
         self._reading = threading.Lock()
         self._exited = False  # whether the exit code came, which may not have been read yet
         self._over = False
+        self.closed = False
+        """Whether it was closed before it ended."""
         self.code: int | None = None
 
     def __enter__(self) -> Self:
@@ -128,6 +155,7 @@ class Process:
         A read under way in another thread ends at once.
         """
         running = not self._over and not self._exited and self._link.alive
+        self.closed |= not self._over
         try:
             if running and self._still_open():
                 self._stream.close()
@@ -137,6 +165,27 @@ class Process:
         finally:
             self._over = True
             self._stream.close()
+
+    def leave(self) -> None:
+        """Close the stream, and kill nothing."""
+        self._over = True
+        self._stream.close()
+
+    def idle(self) -> bool:
+        """Whether the command still runs, and said nothing that was not read; never waits."""
+        if self._over or self._exited or self._ready or not self._link.alive:
+            return False
+        if not self._reading.acquire(blocking=False):
+            return False
+        try:
+            self._take(self._stream.read(0.0))
+        except LinkTimeout:
+            return True
+        except PhoneError:
+            self._over = True
+        finally:
+            self._reading.release()
+        return False
 
     def send(self, data: bytes, timeout: float | None = 30.0) -> None:
         """Write to the command's standard input."""
@@ -194,7 +243,7 @@ class Process:
                     raise ProtocolError("the phone's shell says much, but not what it was told to")
                 return b""
             word = bytes(self._held[at + len(self._mark) : end]).strip()
-            if not word.isdigit():
+            if not word.isdigit() or len(word) > _MOST_DIGITS:
                 raise ProtocolError("the phone's shell garbled its first words")
             self._shells.append(int(word))
             del self._held[: end + 1]
@@ -265,15 +314,16 @@ class Process:
         if rest:
             yield rest.decode("utf-8", "surrogateescape")
 
-    def finish(self, data: bytes, timeout: float) -> Completed:
+    def finish(self, data: bytes, timeout: float, *, since: float | None = None) -> Completed:
         """Give the command its input, and wait for its end.
 
-        LinkTimeout when that has not come after ``timeout`` seconds; the command is then killed.
+        LinkTimeout when that has not come ``timeout`` seconds after ``since`` (as
+        :func:`time.monotonic` has it; now, if not given); the command is then killed.
         """
-        end = time.monotonic() + timeout
+        end = (time.monotonic() if since is None else since) + timeout
         feeder: threading.Thread | None = None
         if len(data) <= _SMALL_INPUT:
-            self._feed(data, timeout)
+            self._feed(data, max(0.0, end - time.monotonic()))
         else:  # it may write before it has read everything: both have to go on
             feeder = threading.Thread(target=self._feed, args=(data, timeout), name="adb input")
             feeder.start()
@@ -299,31 +349,49 @@ class Process:
         return Completed(self.code, bytes(out), bytes(err))
 
     def _check_started(self, words: bytearray) -> None:
-        if not self.started and self._over:
-            raise NotStartedError(words.decode("utf-8", "replace").strip())
+        if self.started or not self._over:
+            return
+        if self.closed:
+            raise LinkError(f"a command on the phone at {self._link.where} was closed")
+        raise NotStartedError(words.decode("utf-8", "replace").strip())
 
     def _feed(self, data: bytes, timeout: float) -> None:
         # A command may end without reading all of its input; its output is still to come. That
         # of a broken connection is its error.
+        if self._tied:
+            return
         with suppress(LinkError):
             self.send(data, timeout)
             self.end_input(timeout)
 
 
 def spawn(
-    link: Link, script: str, *, become: str | None = None, size: int | None = None
+    link: Link,
+    script: str,
+    *,
+    become: str | None = None,
+    size: int | None = None,
+    timeout: float = _OPEN_TIMEOUT,
 ) -> Process:
     """Start a shell script, as adbd's user or by ``become`` (such as ``su -c``).
 
     ``size`` is the number of bytes that its input will have, if that is known: a phone without
-    shell protocol v2 can end the input only by that.
+    shell protocol v2 can end the input only by that. LinkTimeout when the phone did not answer
+    within ``timeout`` seconds.
+
+    When the connection breaks, adbd ends what runs as its own user, and can't end what runs as
+    another. There, what has no input ends itself, where the phone has shell protocol v2.
     """
     mark = secrets.token_hex(8)
     words = f"echo offhook-{mark} $$\n"
     frames: Frames
+    tied = False
     if "shell_v2" in link.features:
         frames = ShellV2()
         service = f"shell,v2,raw:{words}"
+        tied = become is not None and size == 0
+        if tied:
+            script = tied_to_input(script)
         service += script if become is None else f"exec {become} {shlex.quote(words + script)}"
     else:
         frames = Exec(f"offhook-end-{mark}")
@@ -334,8 +402,9 @@ def spawn(
             service += f"{{ {script}\n}}{no_input}"
         else:  # the pipe: a su that sees a terminal puts one of its own in between
             service += f"{become} {shlex.quote(words + script)}{no_input} 2>&1 | cat"
-    stream = link.open(service, _OPEN_TIMEOUT)
-    return Process(link, stream, frames, f"offhook-{mark} ", become)
+    stream = link.open(service, timeout)
+    connection = link.now if isinstance(link, LastingLink) else link
+    return Process(connection, stream, frames, f"offhook-{mark} ", become, tied=tied)
 
 
 def run(
@@ -347,5 +416,6 @@ def run(
     it started.
     """
     script = command if isinstance(command, str) else shlex.join(command)
-    with spawn(link, script, size=len(data)) as process:
-        return process.finish(data, timeout)
+    since = time.monotonic()
+    with spawn(link, script, size=len(data), timeout=min(timeout, _OPEN_TIMEOUT)) as process:
+        return process.finish(data, timeout, since=since)

@@ -7,6 +7,7 @@ on some phones adbd is root already.
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Generator, Iterator
 
 from agent.adb import shell
@@ -16,6 +17,7 @@ from agent.errors import LinkTimeout, RemoteError, RootError
 from agent.phone.session import Session
 from agent.text import shown
 
+_OPEN_TIMEOUT = 15.0
 _ASK_TIMEOUT = 10.0  # Magisk's own prompt waits this long for a tap
 
 _HINT = (
@@ -35,26 +37,44 @@ class Root:
     def __init__(self, link: Link, prefix: str, name: str) -> None:
         self._link = link
         self._prefix = prefix  # what stands before the quoted script
-        self._short = Session(link, self.spawn)
-        self._long = Session(link, self.spawn)
+        self._short = Session(link, self._start)
+        self._long = Session(link, self._start)
+        self._spawned: weakref.WeakSet[Process] = weakref.WeakSet()
         self.name = name
 
     def close(self) -> None:
-        """End the shells that stay, so that nothing of ours runs on the phone any more."""
+        """End all that runs, whoever waits for it, and the shells that stay."""
         self._short.close()
         self._long.close()
+        for process in list(self._spawned):
+            process.close()
 
-    def spawn(self, script: str, *, size: int | None = None) -> Process:
-        """Start a script as root; what su itself says on stdout is left out."""
-        return shell.spawn(self._link, script, become=self._prefix, size=size)
+    def spawn(
+        self, script: str, *, size: int | None = None, timeout: float = _OPEN_TIMEOUT
+    ) -> Process:
+        """Start a script as root; what su itself says on stdout is left out.
+
+        See :func:`agent.adb.shell.spawn`.
+        """
+        process = shell.spawn(
+            self._link, script, become=self._prefix, size=size, timeout=min(timeout, _OPEN_TIMEOUT)
+        )
+        self._spawned.add(process)
+        return process
+
+    def _start(self, script: str, timeout: float) -> Process:
+        return shell.spawn(
+            self._link, script, become=self._prefix, timeout=min(timeout, _OPEN_TIMEOUT)
+        )
 
     def run(self, script: str, *, data: bytes = b"", timeout: float = 30.0) -> Completed:
         """Run a script as root; the same errors as :func:`agent.adb.shell.run`."""
         session = None if data else self._claim(self._short)
         try:
             if session is None:
-                with self.spawn(script, size=len(data)) as process:
-                    return process.finish(data, timeout)
+                since = time.monotonic()
+                with self.spawn(script, size=len(data), timeout=timeout) as process:
+                    return process.finish(data, timeout, since=since)
             out, errors = bytearray(), bytearray()
             end = time.monotonic() + timeout
             code = _gather(out, session.run(script, errors, lambda: end - time.monotonic()))
@@ -75,7 +95,7 @@ class Root:
         session = self._claim(self._long)
         try:
             if session is None:
-                with self.spawn(script, size=0) as process:
+                with self.spawn(script, size=0, timeout=timeout) as process:
                     yield from process.output(timeout)
                     return
             errors = bytearray()
@@ -133,6 +153,7 @@ def find_root(link: Link, *, timeout: float = _ASK_TIMEOUT) -> Root:
             continue
         if done.stdout.strip() == b"0":
             return root
+        root.close()
     raise RootError(
         f"su on the phone at {link.where} denied root to the shell", hint=_HINT
     ) from RemoteError(words)
@@ -142,5 +163,5 @@ def _su_name(version: str) -> str:
     """What ``su -v`` says that it is: ``Magisk 27.0``, ``KernelSU``, or ``su``."""
     number, _, kind = version.strip().partition(":")
     if "magisk" in kind.lower():
-        return f"Magisk {number}"
+        return f"Magisk {shown(number)}"
     return "KernelSU" if "kernelsu" in version.lower() else "su"
