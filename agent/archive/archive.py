@@ -121,7 +121,8 @@ class Archive:
     def add_phone(self, serial: str, **facts: str | None) -> None:
         """Note a phone (alias, model, manufacturer, android, fingerprint, abi, address).
 
-        What is None or not given stays as it was known.
+        What is None or not given stays as it was known. An alias is one phone's; ``""`` takes it
+        away.
         """
         unknown = set(facts) - set(_PHONE_FACTS)
         if unknown:
@@ -130,7 +131,11 @@ class Archive:
         now = self.clock()
         sets = "".join(f", {name} = :{name}" for name in given)
         values = {**given, "serial": storable(serial), "now": now}
+        if "alias" in given:
+            sets = sets.replace(":alias", "NULLIF(:alias, '')")
         with self.writing() as db:
+            if given.get("alias"):
+                db.execute("UPDATE phones SET alias = NULL WHERE alias = ?", [given["alias"]])
             db.execute(
                 "INSERT INTO phones (serial, first_seen_ms, last_seen_ms)"
                 " VALUES (:serial, :now, :now) ON CONFLICT (serial) DO NOTHING",

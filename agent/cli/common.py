@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.console import Console
 
 from agent.adb.reach import Nearby, Way, nearby
 from agent.archive.archive import Archive
-from agent.config import Config, load_config
+from agent.config import Config, PhoneSetting, load_config
 from agent.errors import NoPhoneError, OffhookError, UsageError
 from agent.phone.phone import Phone, open_phone
 from agent.text import json_text, shown
@@ -72,19 +72,22 @@ class App:
     def known(self) -> dict[str, Target]:
         """Every phone known here, by its alias (or its serial) and by its serial."""
         known: dict[str, Target] = {}
-        aliases = {phone.alias: phone for phone in self.config.phones}
+        unbound = list(self.config.phones)
         if (self.home / "offhook.db").exists():
             with self.archive() as archive:
-                for row in archive.phones():
-                    setting = aliases.pop(row.alias or "", None)
-                    if setting is None and row.address is None:
-                        continue  # known from imported recordings alone
-                    name = setting.address if setting else row.address or row.serial
-                    way = setting.way if setting else "auto"
-                    target = Target(row.alias or row.serial, name, way, row.serial)
-                    known[target.label] = known[row.serial] = target
-        for alias, setting in aliases.items():
-            known[alias] = Target(alias, setting.address, setting.way)
+                rows = archive.phones()
+            for row in rows:  # the last seen first: an address may have been lent out anew
+                setting = _setting(unbound, row.address, row.serial)
+                if setting is not None:
+                    unbound.remove(setting)
+                    target = Target(setting.alias, setting.address, setting.way, row.serial)
+                elif row.address is not None:
+                    target = Target(row.serial, row.address, "auto", row.serial)
+                else:
+                    continue  # known from imported recordings alone
+                known[target.label] = known[row.serial] = target
+        for setting in unbound:
+            known[setting.alias] = Target(setting.alias, setting.address, setting.way)
         return known
 
     def targets(self, phone: str | None = None) -> list[Target]:
@@ -157,20 +160,27 @@ class App:
     def remember(self, phone: Phone, target: Target, archive: Archive) -> None:
         """Keep the phone's facts in the archive, and by what name it was reached."""
         facts = phone.facts
+        named = [p for p in self.config.phones if p.alias == target.label]
+        setting = _setting(named or self.config.phones, target.name, phone.name, facts.serial)
         archive.add_phone(
             facts.serial,
-            alias=next((p.alias for p in self.config.phones if p.address == target.name), None),
+            alias=setting.alias if setting else "",
             model=facts.model,
             manufacturer=facts.manufacturer,
             android=facts.android,
             fingerprint=facts.fingerprint,
             abi=facts.abis.split(",")[0],
-            address=phone.name,
+            address=setting.address if setting else phone.name,
         )
 
     def prompt(self) -> None:
         """Say that the phone waits for a tap."""
         self.note("The phone asks whether to trust this computer: unlock it and tap «Allow».")
+
+
+def _setting(settings: Sequence[PhoneSetting], *names: str | None) -> PhoneSetting | None:
+    """The setting whose address is one of the names that a phone has."""
+    return next((setting for setting in settings if setting.address in names), None)
 
 
 def usable(found: list[Nearby]) -> list[Nearby]:

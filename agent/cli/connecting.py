@@ -9,11 +9,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from agent.adb.address import is_address, parse_address
+from agent.adb.address import address_text, parse_address
 from agent.adb.reach import Nearby, nearby
 from agent.adb.server.server import Server
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
-from agent.errors import NoServerError, PhoneError, UsageError
+from agent.errors import ConfigError, LinkError, NoServerError, PhoneError, UsageError
 from agent.phone.phone import Phone
 from agent.text import shown
 
@@ -43,6 +43,9 @@ def devices(app: App) -> None:
     if app.json:
         app.print_json(rows)
         return
+    problem = _server_problem()
+    if problem is not None:
+        app.note(problem)
     if not rows:
         app.note("No phone is known yet, and none is at hand.")
         app.note(FIRST_PHONE)
@@ -58,6 +61,17 @@ def devices(app: App) -> None:
     app.console.print(table)
     for hint in dict.fromkeys(row["hint"] for row in rows if row["hint"]):
         app.note(shown(hint))
+
+
+def _server_problem() -> str | None:
+    """What keeps the adb server from being asked, beside that none runs, which is no problem."""
+    try:
+        Server.default().version(timeout=_LOOK)
+    except NoServerError:
+        return None
+    except (LinkError, ConfigError) as error:
+        return f"! {shown(error.message)}"
+    return None
 
 
 def _once_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -94,8 +108,8 @@ def _look(app: App, target: Target) -> dict[str, Any]:
 def _look_at(app: App, found: Nearby) -> dict[str, Any]:
     """A phone that is at hand. One that would have to ask its owner first is not asked."""
     target = Target(found.name, found.name, serial=found.serial)
-    via = "the adb server" if found.way == "server" else found.way.upper()
-    row = _row(target, via=via, state=found.state, name=found.model)
+    via = "adb server" if found.way == "server" else found.way.upper()
+    row = _row(target, via=f"{found.name} ({via})", state=found.state, name=found.model)
     if found.state != "device":
         words = {
             "found": "not asked yet",
@@ -137,17 +151,18 @@ def connect(app: App, address: str, start_server: bool) -> None:
     Through the adb server if one runs, so that other tools have the phone too and Android 11's
     «Wireless debugging» works; else directly. --via tcp leaves a server alone.
     """
-    if is_address(address):
-        parse_address(address)
     name = address
+    if not address.endswith(("._tcp", "._tcp.")):  # the name of a phone in multicast DNS
+        name = address_text(*parse_address(address))
+    asked = app.known().get(app.phone or "")
     server = _server(start_server)
     if app.via in (None, "auto", "server"):
         try:
-            name = server.connect(address)
+            name = server.connect(name)
         except NoServerError:
             if app.via == "server":
                 raise
-    target = app.target(name)
+    target = Target(name, name, app.via or "auto", asked.serial if asked else None)
     with app.reach(target) as phone:
         app.check(target, phone)
         with app.archive() as archive:

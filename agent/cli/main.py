@@ -73,11 +73,6 @@ for _command in (
     cli.add_command(_command)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run ``offhook``; the process ends with an exit code of :mod:`agent.errors`."""
-    sys.exit(run(arguments))
-
-
 def run(arguments: list[str] | None = None) -> int:
     """Run ``offhook`` and return its exit code: 130 after Ctrl-C, 141 when a pipe was closed."""
     os.umask(0o077)  # recordings, index and keys are nobody else's business

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 
 import click
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
 
 from agent.archive.archive import Archive
 from agent.capture import recorder
@@ -41,32 +36,41 @@ def sync(app: App, phone: str | None) -> None:
     """Pull what is new, once."""
     targets = targets_of(app, phone)
     total = Report("")
-    problems: list[PhoneError] = []
+    problems: list[tuple[str, PhoneError]] = []
     with app.archive(write=True) as archive, _progress(app) as tell:
         for target in targets:
             try:
                 with app.reach(target) as opened:
                     app.check(target, opened)
                     app.remember(opened, target, archive)
-                    report = _sync_phone(app, archive, opened, tell, problems)
+                    report = _sync_phone(app, archive, opened, target, tell, problems)
             except PhoneError as error:
-                problems.append(error)
+                problems.append((target.label, error))
             else:
                 total.add(report)
                 if report.link_lost is not None:
-                    problems.append(LinkError(report.link_lost))
+                    problems.append((target.label, LinkError(report.link_lost)))
     if len(problems) == 1 and len(targets) == 1 and not total.filed and not total.failed:
-        raise problems[0]
+        raise problems[0][1]
     _print_report(app, total, problems)
     if problems or total.failed:
         raise PartialError(
-            f"{len(total.failed)} files and {len(problems)} phones failed",
+            f"{_count(total.failed, 'file')} and {_count(problems, 'phone')} failed",
             hint="Run `offhook sync` again; what is in the archive is not pulled twice.",
         )
 
 
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}" if len(things) == 1 else f"{len(things)} {name}s"
+
+
 def _sync_phone(
-    app: App, archive: Archive, phone: Phone, tell: _Tell, problems: list[PhoneError]
+    app: App,
+    archive: Archive,
+    phone: Phone,
+    target: Target,
+    tell: _Tell,
+    problems: list[tuple[str, PhoneError]],
 ) -> Report:
     """One phone, all of its sources, until nothing is left unfinished or patience is over."""
     try:
@@ -74,7 +78,7 @@ def _sync_phone(
     except RootError as error:
         # What needs no root is pulled all the same.
         sources = [source for source in app.config.sources if not source.root]
-        problems.append(error)
+        problems.append((target.label, error))
     engine = SyncEngine(archive, phone, sources, tell)
     report = settle(engine, _PATIENCE)
     if report.link_lost is None:
@@ -178,20 +182,29 @@ class _Bars(_Tell):
 
     def __call__(self, event: SyncEvent) -> None:
         if event.kind == "pulling":
-            self._tasks[event.path] = self._progress.add_task(_name(event), total=event.size)
+            name = shown(event.path.rsplit("/", 1)[-1])
+            self._tasks[event.path] = self._progress.add_task(name, total=event.size, note="")
         task = self._tasks.get(event.path)
         if task is None:
             return
         if event.kind == "progress":
-            self._progress.update(task, completed=event.done, description=_name(event))
+            note = "checking" if event.done == event.size else ""
+            self._progress.update(task, completed=event.done, note=note)
         elif event.kind == "broken":
-            self._progress.update(task, description=f"{_name(event)} (waiting for the phone)")
+            self._progress.update(task, note="waiting for the phone")
         elif event.kind in ("filed", "duplicate", "failed", "gone"):
             self._progress.remove_task(self._tasks.pop(event.path))
 
 
-def _name(event: SyncEvent) -> str:
-    return shown(event.path.rsplit("/", 1)[-1])
+class _Note(ProgressColumn):
+    """How much has come and how fast, or what is waited for."""
+
+    def render(self, task: Task) -> Text:
+        """See rich."""
+        if task.fields["note"]:
+            return Text(task.fields["note"])
+        speed = f", {task.speed / 1e6:.0f} MB/s" if task.speed else ""
+        return Text(f"{task.completed / 1e6:.0f} of {(task.total or 0) / 1e6:.0f} MB{speed}")
 
 
 @contextmanager
@@ -199,17 +212,17 @@ def _progress(app: App) -> Iterator[_Tell]:
     if app.json or not app.console.is_terminal:
         yield _Tell()
         return
+    name = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=name),
+        BarColumn(bar_width=20),
+        _Note(table_column=Column(no_wrap=True, width=24)),
     )
-    with Progress(*columns, console=app.console, transient=True) as progress:
+    with Progress(*columns, console=app.console, transient=True, expand=True) as progress:
         yield _Bars(progress)
 
 
-def _print_report(app: App, report: Report, problems: list[PhoneError]) -> None:
+def _print_report(app: App, report: Report, problems: list[tuple[str, PhoneError]]) -> None:
     if app.json:
         app.print_json(
             {
@@ -219,7 +232,7 @@ def _print_report(app: App, report: Report, problems: list[PhoneError]) -> None:
                 "gone": report.gone,
                 "bytes": report.pulled_bytes,
                 "failed": [vars(failure) for failure in report.failed]
-                + [{"path": None, "reason": error.message} for error in problems],
+                + [{"path": None, "reason": error.message} for _, error in problems],
             }
         )
         return
@@ -231,8 +244,11 @@ def _print_report(app: App, report: Report, problems: list[PhoneError]) -> None:
         app.errors.print(
             f"failed: {shown(failure.path)}: {shown(failure.reason)}", style="red", markup=False
         )
-    for error in problems:
-        app.errors.print(f"failed: {shown(error.message)}", style="red", markup=False)
+    for label, error in problems:
+        text = f"failed: {shown(label)}: {shown(error.message)}"
+        app.errors.print(text, style="red", markup=False)
+        if error.hint:
+            app.errors.print(shown(error.hint), markup=False)
     size = report.pulled_bytes / 1e6
     app.note(
         f"{len(report.filed)} new, {size:.1f} MB, every one verified."

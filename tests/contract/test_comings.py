@@ -158,3 +158,75 @@ def test_a_phone_that_is_not_known_is_mentioned_once(
             server.connect(stranger)
             watching.wait("stranger", phone=stranger.serial)
     assert [e["event"] for e in watching.events].count("stranger") == 1
+
+
+def test_an_alias_is_one_phones_and_follows_the_file(lab: LabPhone, offhook: Offhook) -> None:
+    toml = offhook.home / "offhook.toml"
+    text = toml.read_text()
+
+    def named(phone: LabPhone) -> None:
+        address = "{}:{}".format(*phone.address)
+        toml.write_text(text + f'[[phone]]\nalias = "desk"\naddress = "{address}"\n')
+
+    with LabPhone() as other:
+        for phone in (lab, other, lab, other):
+            named(phone)
+            for _ in range(2):
+                said = offhook.good("--json", "--phone", "desk", "status").json
+                assert said["serial"] == phone.serial
+        rows = {row["serial"]: row["alias"] for row in offhook.good("--json", "devices").json}
+        assert rows == {other.serial: "desk", lab.serial: None}
+        toml.write_text(text)
+        rows = {row["serial"]: row["alias"] for row in offhook.good("--json", "devices").json}
+        assert rows == {other.serial: None, lab.serial: None}
+        assert offhook.run("--phone", "desk", "status").code == 13
+
+
+def test_a_setting_may_name_a_phone_by_its_serial(
+    lab: LabPhone, offhook: Offhook, server: Adb
+) -> None:
+    server.connect(lab)
+    offhook.good("status")
+    toml = offhook.home / "offhook.toml"
+    toml.write_text(toml.read_text() + f'[[phone]]\nalias = "lap"\naddress = "{lab.serial}"\n')
+    (row,) = offhook.good("--json", "devices").json
+    assert (row["alias"], row["serial"]) == ("lap", lab.serial)
+    assert offhook.good("--json", "status").json["serial"] == lab.serial
+
+
+@pytest.mark.parametrize("code", ["", " ", "12345", "1234567", "a b", "12:456"])
+def test_what_is_no_pairing_code_does_not_reach_the_server(
+    offhook: Offhook, server: Adb, code: str
+) -> None:
+    ran = offhook.run("pair", "127.0.0.1:1", code)
+    assert ran.code == 2
+    assert "six digits" in ran.err
+    assert server.run("version").code == 0
+    assert server.run("devices").code == 0
+
+
+def test_connect_does_not_take_another_phone_than_was_asked_for(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    with LabPhone() as other:
+        for phone in (lab, other):
+            offhook.good("connect", "{}:{}".format(*phone.address))
+        ran = offhook.run("--phone", lab.serial, "connect", "{}:{}".format(*other.address))
+    assert ran.code == 13
+    assert other.serial in ran.err
+
+
+def test_sync_says_which_phone_failed_and_what_to_do(lab: LabPhone, offhook: Offhook) -> None:
+    put(lab, "one.wav")
+    toml = offhook.home / "offhook.toml"
+    toml.write_text(
+        toml.read_text()
+        + '[[phone]]\nalias = "desk"\naddress = "{}:{}"\n'.format(*lab.address)
+        + '[[phone]]\nalias = "lap"\naddress = "127.0.0.1:1"\n'
+    )
+    ran = offhook.run("sync")
+    assert ran.code == 50
+    assert "lap: can't reach" in ran.err
+    assert "adb tcpip" in ran.err
+    assert "0 files and 1 phone failed" in ran.err
+    assert len(offhook.rows()) == 1

@@ -141,7 +141,7 @@ class Server:
         The address and the code of six digits are those that the phone shows while it pairs.
         UnauthorizedError when the code is wrong, LinkError when the phone can't be reached.
         """
-        if not (code.isascii() and code.isalnum()):
+        if not re.fullmatch(r"[0-9]{6}", code):  # an empty one would end the server (adb 36)
             raise UsageError(
                 f"{shown(code)!r} is no pairing code", hint="The phone shows six digits."
             )
