@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.adb import shell
-from agent.adb.direct import connection
+from agent.adb.direct import connection, stream
 from agent.adb.direct.keys import Signer
 from agent.errors import LinkError, LinkTimeout, ProtocolError, RemoteError
 from tests.contract.peers import CLASSIC, in_thread, to
@@ -79,6 +79,27 @@ def test_what_is_held_for_a_slow_reader_is_bounded(
         for _ in range(5):
             assert shell.run(link, "echo out").stdout == b"out\n"
         assert slow._held <= connection._READ_AHEAD_FAR + (1 << 20)
+
+
+@pytest.mark.parametrize("overshoot", [8 << 20, 1 << 30])
+def test_a_window_that_is_overshot_ends_nothing_before_it_costs_memory(
+    signer: Signer, overshoot: int
+) -> None:
+    # A real adbd sends some megabytes too much, now and then.
+    with (
+        Peer(overshoot=overshoot) as peer,
+        to(peer, signer) as link,
+        link.open("exec:cat /dev/zero", 5) as slow,
+    ):
+        if overshoot < stream._MOST:
+            while slow._held < overshoot:
+                assert shell.run(link, "echo out").stdout == b"out\n"
+            assert slow.read(5)
+            return
+        with pytest.raises(ProtocolError, match="more than it was allowed"):
+            while True:
+                assert shell.run(link, "echo out").stdout == b"out\n"
+        assert slow._held <= stream._MOST + (1 << 20)
 
 
 def test_a_phone_far_away_may_send_more_ahead(signer: Signer) -> None:

@@ -46,6 +46,7 @@ class Peer:
         version: int = VERSION,
         max_payload: int = 1 << 20,
         window: int = 1 << 20,
+        overshoot: int = 0,
         trusted: Sequence[str] | None = None,
         on_prompt: Tap = lambda key: False,
         faults: Sequence[Fault] = (),
@@ -58,6 +59,7 @@ class Peer:
         self.version = version
         self.max_payload = max_payload
         self.window = window
+        self.overshoot = overshoot
         self.trusted = None if trusted is None else list(trusted)
         self.on_prompt = on_prompt
         self.faults = list(faults)
@@ -243,9 +245,8 @@ class Session:
             return
         with self._lock:
             self._last += 1
-            stream = PeerStream(
-                self, self._last, packet.arg0, packet.arg1 if self._windowed else None
-            )
+            credit = packet.arg1 + self._peer.overshoot if self._windowed else None
+            stream = PeerStream(self, self._last, packet.arg0, credit)
             self.streams[self._last] = stream
         stream.grant(self._peer.window)
         thread = threading.Thread(target=self._serve, args=(service, stream), name=f"peer {name}")
