@@ -29,9 +29,11 @@ from typing import Any
 
 import platformdirs
 
+from agent.adb.address import is_address, parse_address
 from agent.adb.reach import WAYS, Way
-from agent.errors import ConfigError
+from agent.errors import ConfigError, UsageError
 from agent.phone.files import Source
+from agent.text import shown
 
 NAME = "offhook.toml"
 
@@ -74,8 +76,8 @@ def load_config(home: Path) -> Config:
     _known(path, "", raw, ("phone", "source", "discovery"))
     phones = [
         PhoneSetting(
-            _text(path, "phone", item, "alias"),
-            _text(path, "phone", item, "address"),
+            _alias(path, item),
+            _address(path, item),
             _way(path, item),
         )
         for item in _tables(path, raw, "phone", ("alias", "address", "way"))
@@ -91,6 +93,7 @@ def load_config(home: Path) -> Config:
         sources.append(Source(_text(path, "source", item, "name"), folder, root=root))
     for what, names in (
         ("alias", [p.alias for p in phones]),
+        ("address", [p.address for p in phones]),
         ("source name", [s.name for s in sources]),
     ):
         twice = {name for name in names if names.count(name) > 1}
@@ -115,6 +118,24 @@ def _text(path: Path, table: str, item: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(f'{path}: a [[{table}]] needs {key} = "…"')
     return value
+
+
+def _alias(path: Path, item: dict[str, Any]) -> str:
+    alias = _text(path, "phone", item, "alias")
+    if shown(alias) != alias or alias.strip() != alias:
+        raise ConfigError(f"{path}: [[phone]] alias is {shown(alias)!r}, which can't be typed")
+    return alias
+
+
+def _address(path: Path, item: dict[str, Any]) -> str:
+    """An address or a serial number."""
+    address = _text(path, "phone", item, "address")
+    try:
+        if is_address(address):
+            parse_address(address)
+    except UsageError as error:
+        raise ConfigError(f"{path}: [[phone]] address: {error}", hint=error.hint) from error
+    return address
 
 
 def _mdns(path: Path, raw: dict[str, Any]) -> bool:

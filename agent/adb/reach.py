@@ -251,7 +251,7 @@ class _Trip:
         from agent.adb.direct import usb
 
         if not usb.available():
-            self.tried.append("phones on USB can't be looked for: offhook[usb] is not installed")
+            self.tried.append("phones on USB can't be looked for: the extra 'usb' is not installed")
             return None
         try:
             return self.chosen(self.by_usb(), self.serial or self.name)

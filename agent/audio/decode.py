@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-HINT = "Install the sound libraries: pip install 'offhook[audio]'"
+HINT = "Install the sound libraries: in Offhook's checkout, pip install '.[audio]'"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from agent.phone import scripts
 from agent.phone.files import Source
 from agent.phone.helper import PRIVATE, PrivateFile, install
 from agent.phone.phone import Phone
+from agent.text import shown
 
 HOME = f"{PRIVATE}/offhook"
 SPOOL = f"{HOME}/spool"
@@ -77,7 +78,7 @@ def start_recorder(phone: Phone, *, turn_on: bool) -> None:
     """
     done = phone.root.run(f"{_SCRIPT} {'on' if turn_on else 'start'}", timeout=30)
     if done.code != 0 and b"already running" not in done.stderr:
-        words = done.stderr.decode("utf-8", "replace").strip()
+        words = shown(done.stderr.decode("utf-8", "replace").strip())
         raise CaptureError(
             f"the recorder does not start on {phone.facts.name}: {words or 'no words'}",
             hint="`offhook doctor` shows what the phone offers.",
@@ -96,7 +97,7 @@ def stop_recorder(phone: Phone) -> None:
             hint="Try `offhook disable` again; a reboot of the phone also puts its mixer back.",
         ) from error
     if done.code != 0:
-        words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+        words = shown((done.stderr or done.stdout).decode("utf-8", "replace").strip())
         raise RestoreError(
             f"the recorder on {phone.facts.name} could not put everything back: "
             f"{words or status(phone).problem or 'no words'}",
@@ -128,7 +129,7 @@ def status(phone: Phone) -> RecorderStatus:
     said = dict(
         line.partition("=")[::2] for line in done.check("the recorder's status").text.splitlines()
     )
-    since = said.get("at", "")
+    since, spooled = said.get("at", ""), said.get("spool", "")
     running = bool(said.get("daemon"))
     return RecorderStatus(
         installed=True,
@@ -136,10 +137,10 @@ def status(phone: Phone) -> RecorderStatus:
         running=running,
         supervised=bool(said.get("supervisor")),
         state=said.get("state") if running else None,
-        since_ms=int(since) if since.isdigit() else None,
+        since_ms=int(since) if since.isascii() and since.isdigit() else None,
         notice=said.get("notice") == "shown",
         undo=said.get("undo") == "pending",
-        spooled=int(said.get("spool", "0") or 0),
+        spooled=int(spooled) if spooled.isascii() and spooled.isdigit() else 0,
         problem=said.get("problem") or None,
     )
 

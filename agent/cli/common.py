@@ -67,7 +67,8 @@ class App:
 
     def note(self, text: str) -> None:
         """A line for the person, never mixed into ``--json``."""
-        (self.errors if self.json else self.console).print(text, markup=False, soft_wrap=True)
+        to = self.errors if self.json else self.console
+        to.print(text, markup=False, soft_wrap=not to.is_terminal)
 
     def known(self) -> dict[str, Target]:
         """Every phone known here, by its alias (or its serial) and by its serial."""

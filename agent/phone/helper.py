@@ -15,6 +15,7 @@ from agent.adb import files as adb_files
 from agent.errors import IntegrityError, OffhookError, RemoteError
 from agent.phone import scripts
 from agent.phone.phone import Phone
+from agent.text import shown
 
 #: Only root may enter here, on every phone with Magisk, KernelSU or APatch.
 PRIVATE = "/data/adb"
@@ -65,11 +66,11 @@ class Helper:
             answer = None
         if done.code != 0 or not isinstance(answer, dict):
             said = answer.get("what") or answer.get("error") if isinstance(answer, dict) else None
-            words = said or done.stderr.decode("utf-8", "replace").strip() or "no words"
+            words = shown(str(said or done.stderr.decode("utf-8", "replace").strip() or "no words"))
             raise RemoteError(
                 f"the PCM helper could not do {argv[0]!r}: {words}",
                 code=done.code,
-                stderr=str(words),
+                stderr=words,
             )
         return answer
 

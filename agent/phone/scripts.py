@@ -19,7 +19,7 @@ def scripts_dir() -> Path:
             return folder
     raise ConfigError(
         "Offhook's device_scripts are missing from this installation",
-        hint="Install it again: `pip install --force-reinstall offhook`.",
+        hint="Install it again, in Offhook's checkout: `pip install --force-reinstall .`",
     )
 
 

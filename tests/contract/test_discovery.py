@@ -270,7 +270,7 @@ def test_mdns_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "zeroconf", None)
     with pytest.raises(ConfigError) as caught:
         finders(mdns=True)
-    assert "offhook[mdns]" in str(caught.value.hint)
+    assert ".[mdns]" in str(caught.value.hint)
 
 
 # The stream

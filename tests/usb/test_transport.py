@@ -225,7 +225,7 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "usb1", None)
     with pytest.raises(LinkError, match="libusb1 is not installed") as caught:
         list_usb()
-    assert caught.value.hint == "pip install 'offhook[usb]'"
+    assert caught.value.hint == "In Offhook's checkout: pip install '.[usb]'"
     assert not available()
 
 

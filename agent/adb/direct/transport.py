@@ -148,4 +148,5 @@ class SteadyTcp(TcpTransport):  # type: ignore[misc]  # adb-shell ships no types
         return self._connection
 
     def _broken(self, error: Exception) -> LinkError:
-        return LinkError(f"the connection to {self._where} broke: {error}")
+        words = getattr(error, "strerror", None) or error
+        return LinkError(f"the connection to {self._where} broke: {words}")

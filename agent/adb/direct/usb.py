@@ -262,7 +262,7 @@ def _library() -> tuple[Any, Any]:
     except ImportError as error:
         raise LinkError(
             "phones on USB can't be reached: the Python package libusb1 is not installed",
-            hint="pip install 'offhook[usb]'",
+            hint="In Offhook's checkout: pip install '.[usb]'",
         ) from error
     except Exception as error:
         raise LinkError(

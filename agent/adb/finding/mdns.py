@@ -33,7 +33,7 @@ class MdnsFinder:
         except ImportError as error:
             raise ConfigError(
                 "phones can't be found by mDNS: the package zeroconf is not installed",
-                hint="pip install 'offhook[mdns]'",
+                hint="In Offhook's checkout: pip install '.[mdns]'",
             ) from error
         self._zeroconf = zeroconf
         self._interfaces = interfaces

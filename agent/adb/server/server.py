@@ -125,8 +125,9 @@ class Server:
         # Of a computer that has not paired, adb says no more than that it failed.
         raise LinkError(
             what,
-            hint="Is the address right? «Wireless debugging» shows another port each time that it "
-            "is turned on, and takes only computers that have paired: `offhook pair`.",
+            hint="Is the address right? Port 5555 wants `adb tcpip 5555` over USB after each "
+            "reboot. «Wireless debugging» shows another port each time that it is turned on, and "
+            "takes only computers that have paired: `offhook pair`.",
         )
 
     def disconnect(self, address: str, *, timeout: float = 5.0) -> None:
