@@ -160,6 +160,15 @@ def tied_to_input(script: str) -> str:
     )
 
 
+def reading_all(script: str) -> str:
+    """A script that does what ``script`` does, and then reads the rest of its input.
+
+    adbd has one socket for a command's stdin and stdout: when it finds that nobody reads the one
+    any more, it throws away what it has not read of the other (shell_service.cpp, PassInput).
+    """
+    return f"( eval {shlex.quote(script)} ); c=$?; cat >/dev/null; exit $c"
+
+
 def overlap(data: bytes, mark: bytes) -> int:
     """How many bytes at the end of ``data`` could be the beginning of ``mark``."""
     tail = data[-len(mark) + 1 :]

@@ -28,6 +28,7 @@ from agent.adb.frames import (
     Frames,
     ShellV2,
     fed,
+    reading_all,
     tied_to_input,
     wrapped,
 )
@@ -392,6 +393,8 @@ def spawn(
         tied = become is not None and size == 0
         if tied:
             script = tied_to_input(script)
+        elif size:
+            script = reading_all(script)
         service += script if become is None else f"exec {become} {shlex.quote(words + script)}"
     else:
         frames = Exec(f"offhook-end-{mark}")
