@@ -56,6 +56,18 @@ class Ear:
         phone.root("cat > /tmp/ear; chmod 0700 /tmp/ear", input=program)
 
     def hear(self, *steps: str, channels: int = 2, rate: int = RATE) -> Heard:
+        """What is heard in those steps, without an overrun that they did not ask for.
+
+        A computer that is busy elsewhere for 100 ms makes one; then all of it is done again.
+        """
+        wanted = sum(step.startswith("sleep:") for step in steps)
+        for _ in range(5):
+            heard = self._hear(steps, channels, rate)
+            if sum(overruns for _, _, overruns in heard.steps) <= wanted:
+                return heard
+        pytest.fail(f"this computer is too busy to hear {steps} without an overrun")
+
+    def _hear(self, steps: tuple[str, ...], channels: int, rate: int) -> Heard:
         words = [str(self.device), str(channels), str(rate), "/tmp/heard", *steps]
         said = self.phone.root(f"/tmp/ear {shlex.join(words)}", timeout=60)
         raw = self.phone.machine.run("cat /tmp/heard; rm /tmp/heard", input=b"", timeout=30).stdout
