@@ -201,7 +201,7 @@ def test_nothing_found_says_what_was_tried(
     assert "offhook devices" in str(caught.value.hint)
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "9")
     monkeypatch.setattr(usb, "available", lambda: False)
-    with pytest.raises(NoPhoneError, match="does not run.*extra 'usb'"):
+    with pytest.raises(NoPhoneError, match=r"does not run.*extra 'usb'"):
         reach("NOSUCH")
 
 

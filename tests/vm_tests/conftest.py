@@ -61,7 +61,7 @@ class Ear:
         A computer that is busy elsewhere for 100 ms makes one; then all of it is done again.
         """
         wanted = sum(step.startswith("sleep:") for step in steps)
-        for _ in range(5):
+        for _ in range(4):
             heard = self._hear(steps, channels, rate)
             if sum(overruns for _, _, overruns in heard.steps) <= wanted:
                 return heard
@@ -101,11 +101,11 @@ class Talk:
 
 @pytest.fixture
 def talk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[LabPhone], Talk]]:
-    """Begins a call that lasts as long as the test."""
+    """Begins a call that lasts as long as the test, with speech for several tries."""
     phones: list[LabPhone] = []
 
     def begin(phone: LabPhone) -> Talk:
-        path = conversation(20, seed=len(request.node.name))
+        path = conversation(60, seed=len(request.node.name))
         phone.root("cat > /tmp/speech.wav", input=path.read_bytes())
         phone.root("/lab/bin/modem start /tmp/speech.wav")
         phones.append(phone)
