@@ -2,7 +2,7 @@
  * ear DEVICE CHANNELS RATE FILE STEP...: captures from card 0, a step at a time, to raw S16 samples.
  *     read:MS        as many milliseconds; after an overrun it prepares and goes on
  *     drop           stops the PCM
- *     sleep:MS       does not read: longer than the buffer's 100 ms is an overrun
+ *     sleep:MS       does not read: longer than the buffer's second is an overrun
  *     set:NAME=N     writes N to the first value of a control, all others too
  * Prints a line for each step: what, and at which frame of the file.
  */
@@ -51,7 +51,7 @@ static void configure(void)
     exactly(&params, SNDRV_PCM_HW_PARAM_CHANNELS, channels);
     exactly(&params, SNDRV_PCM_HW_PARAM_RATE, rate);
     exactly(&params, SNDRV_PCM_HW_PARAM_PERIOD_SIZE, rate / 100);
-    exactly(&params, SNDRV_PCM_HW_PARAM_BUFFER_SIZE, rate / 10);
+    exactly(&params, SNDRV_PCM_HW_PARAM_BUFFER_SIZE, rate);
     if (ioctl(pcm, SNDRV_PCM_IOCTL_HW_PARAMS, &params)) {
         fail("hw_params");
     }
@@ -59,7 +59,7 @@ static void configure(void)
     sw.period_step = 1;
     sw.avail_min = rate / 100;
     sw.start_threshold = 1;
-    sw.stop_threshold = sw.boundary = rate / 10;
+    sw.stop_threshold = sw.boundary = rate;
     if (ioctl(pcm, SNDRV_PCM_IOCTL_SW_PARAMS, &sw) || ioctl(pcm, SNDRV_PCM_IOCTL_PREPARE)) {
         fail("prepare");
     }

@@ -178,7 +178,7 @@ def test_tensor_puts_the_enum_back_when_the_capture_ends(tensor: Ear, talk: Begi
     assert not tensor.hear("read:800").samples.any()
 
 
-@pytest.mark.parametrize("stop", ["drop", "sleep:400"], ids=["a stop", "an overrun"])
+@pytest.mark.parametrize("stop", ["drop", "sleep:1400"], ids=["a stop", "an overrun"])
 def test_tensor_is_silent_after_a_stop_however_short(tensor: Ear, talk: Begin, stop: str) -> None:
     call = talk(tensor.phone)
     heard = tensor.hear(UP_DOWN, "read:1000", stop, "read:1500", UP_DOWN, "read:1500", OFF)
@@ -201,7 +201,7 @@ def test_tensor_loses_the_enum_of_a_reader_that_stands_still(tensor: Ear, talk: 
     talk(tensor.phone)
     tensor.phone.root(
         "/tmp/ear 22 2 48000 /tmp/heard 'set:Incall Capture Stream2=3' read:60000 "
-        "< /dev/null > /dev/null 2>&1 & print $! > /tmp/pid; sleep 0.6; kill -STOP $!; sleep 0.6"
+        "< /dev/null > /dev/null 2>&1 & print $! > /tmp/pid; sleep 0.6; kill -STOP $!; sleep 1.5"
     )
     try:
         assert stream2(tensor.phone) == "Off"

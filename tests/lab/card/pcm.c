@@ -13,6 +13,7 @@
 #define PLAYBACK "/lab/vm/dev/pcmC0D0p"
 #define CAPTURE_STATUS "/lab/vm/asound/card0/pcm1c/sub0/status"
 #define PERIODS 50 /* one second: this computer may be busy with something else for that long */
+#define FIRST 10   /* periods that are queued before the first is heard, for the same reason */
 
 int pcm_is_captured(void)
 {
@@ -93,7 +94,7 @@ static int configure(struct pcm *pcm)
     sw.tstamp_mode = SNDRV_PCM_TSTAMP_NONE;
     sw.period_step = 1;
     sw.avail_min = pcm->period;
-    sw.start_threshold = pcm->period * 2;
+    sw.start_threshold = pcm->period * FIRST;
     sw.stop_threshold = pcm->period * PERIODS;
     sw.boundary = pcm->period * PERIODS;
     return ioctl(pcm->fd, SNDRV_PCM_IOCTL_SW_PARAMS, &sw) || ioctl(pcm->fd, SNDRV_PCM_IOCTL_PREPARE);
