@@ -66,9 +66,9 @@ def reach(
     """A link to the phone ``name``: ``HOST[:PORT]``, a serial number, or a server's name for it.
 
     ``serial`` is the phone's own, where the caller knows it beside an address: then the phone is
-    also found where it is now, and it is asked, so that the link leads to no other. ``timeout`` (seconds) is for each
-    way that is tried; ``on_prompt`` is called when the phone asks its user; ``on_choice`` with
-    the name by which ``auto`` found it, which would lead there again.
+    also found where it is now, and it is asked, so that the link leads to no other. ``timeout``
+    (seconds) is for each way that is tried; ``on_prompt`` is called when the phone asks its user;
+    ``on_choice`` with the name by which ``auto`` found it, which would lead there again.
 
     NoPhoneError says what was tried; OtherPhoneError is one. A forced way has that way's errors.
     """
