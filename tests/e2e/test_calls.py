@@ -32,11 +32,10 @@ def speak(phone: LabPhone, seconds: float, seed: int) -> Path:
     return speech
 
 
-def recording_now(phone: LabPhone) -> None:
-    """Until the recorder has some of the call on the disk."""
-    wait_until(
-        lambda: phone.root(f"stat -c %s {H}/run/call.wav 2>/dev/null || echo 0").strip()[:-5] != ""
-    )
+def recording_now(phone: LabPhone, seconds: float = 0.5) -> None:
+    """Until the recorder has so much of the call on the disk."""
+    size = f"stat -c %s {H}/run/call.wav 2>/dev/null || echo 0"
+    wait_until(lambda: int(phone.root(size)) >= seconds * 48_000 * 4)
 
 
 @contextmanager
@@ -128,7 +127,7 @@ def test_a_recorder_killed_in_a_call_keeps_what_there_was_and_goes_on(
     on = enable(sm8250)
     speech = speak(sm8250, 12, seed=5)
     call = sm8250.start_call(active=8.0)
-    recording_now(sm8250)
+    recording_now(sm8250, seconds=2)  # less is too little speech to be compared
     sm8250.root(f"cd {H}; kill -KILL {victims}")
     played = call.wait()
     wait_until(lambda: sm8250.root(f"ls {H}/spool").count(".wav") == 2)
