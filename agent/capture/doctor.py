@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from agent.capture import control, recorder
-from agent.capture.control import Sound
-from agent.capture.recorder import RecorderStatus
-from agent.capture.route import Verdict
-from agent.errors import ConfigError, PhoneError, RemoteError, RootError
+from agent.capture.alsa import recorder
+from agent.capture.alsa.recorder import RecorderStatus
+from agent.capture.look import ask, look
+from agent.capture.route import Options, Sound, Verdict
 from agent.phone.facts import Clock, Facts, read_clock
-from agent.phone.helper import borrowed_helper
 from agent.phone.phone import Phone
 
 _FREE_WANTED = 200 << 20
@@ -51,52 +50,17 @@ class Diagnosis:
         }
 
 
-def diagnose(phone: Phone) -> Diagnosis:
+def diagnose(phone: Phone, home: Path, options: Options | None = None) -> Diagnosis:
     """Look at everything; what can't be seen is said, and only a broken link is an error."""
     found = Diagnosis(phone.facts, read_clock(phone.link))
-    try:
+    seen = look(phone, home, options or Options())
+    found.root_problem, found.sound = seen.root_problem, seen.sound
+    if seen.rooted:
         found.root = phone.root.name
-    except RootError as error:
-        found.root_problem = error.message
-        found.routes.append(Verdict("alsa", False, error.message, instead=error.hint))
-    else:
-        try:
-            with borrowed_helper(phone) as helper:
-                found.sound = control.read_sound(helper)
-            found.routes.append(control.probe(found.sound))
-        except (RemoteError, ConfigError) as error:
-            found.routes.append(Verdict("alsa", False, error.message, instead=error.hint))
         found.recorder = recorder.status(phone)
-    found.routes += _others(phone)
+    found.routes = ask(seen)
     _warn(found)
     return found
-
-
-def _others(phone: Phone) -> list[Verdict]:
-    """The routes that this version does not drive, and what can be done with them by hand."""
-    try:
-        bcr = phone.run("pm path com.chiller3.bcr").code == 0
-    except PhoneError:
-        bcr = False
-    return [
-        Verdict(
-            "bcr",
-            None if bcr else False,
-            "BCR is installed; Offhook does not drive it yet, but pulls what it records"
-            if bcr
-            else "BCR is not installed",
-            instead="Add its folder as a [[source]] in offhook.toml." if bcr else None,
-        ),
-        Verdict(
-            "voicecall",
-            False,
-            "not in this version of Offhook"
-            if phone.facts.sdk >= 31
-            else "needs Android 12 or later",
-        ),
-        Verdict("dialer", False, "not in this version of Offhook"),
-        Verdict("microphone", False, "not in this version of Offhook"),
-    ]
 
 
 def _warn(found: Diagnosis) -> None:

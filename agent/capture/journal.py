@@ -19,7 +19,12 @@ from agent.errors import ConfigError
 
 @dataclass
 class Journal:
-    """What Offhook did to one phone. ``controls`` are the values from before, by name."""
+    """What Offhook did to one phone.
+
+    ``card`` and ``controls`` are the ``alsa`` route's: the values from before, by name.
+    ``before`` is any route's own: what it has to put back. ``options`` is what it was told to
+    work with, as text.
+    """
 
     serial: str
     enabled_at: str
@@ -29,6 +34,9 @@ class Journal:
     plan: dict[str, Any]
     consent: dict[str, str]
     changes: list[str] = field(default_factory=list)
+    route: str = "alsa"
+    before: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
 
 
 def _path(home: Path, serial: str, what: str = "") -> Path:

@@ -1,12 +1,26 @@
-"""What a route is: a way of turning a call's audio into a file, and whether a phone has it."""
+"""What a route is: a way of turning a call's audio into a file.
+
+Each route is one module (or folder) and one row of :data:`agent.capture.routes.ROUTES`. What it
+does to a phone goes through :class:`Setup`, which has it in the undo journal first.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
-#: The names of the routes, in the order in which they are preferred.
-ROUTES = ("alsa", "bcr", "voicecall", "dialer", "microphone")
+from agent.capture.consent import Consent
+from agent.capture.journal import Journal
+from agent.phone.files import Source
+from agent.phone.helper import Card, Control, Pcm
+
+if TYPE_CHECKING:
+    from agent.phone.phone import Phone
+
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -40,14 +54,23 @@ class Plan:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a route works: True, False, or None for "try it"; and why."""
+    """Whether a route works: True, False, or None for "try it"; and why.
+
+    ``legs`` names the channels its files are going to have, as far as that is known: a route
+    that hears both ends apart is better than one that mixes them, or hears one. ``on`` says that
+    it records already, by somebody else's doing. ``detail`` is the route's own, for ``arm`` and
+    for ``--json``.
+    """
 
     route: str
     possible: bool | None
     reason: str
     family: str | None = None
     plan: Plan | None = None
-    instead: str | None = field(default=None)
+    instead: str | None = None
+    legs: tuple[str, ...] = ()
+    on: bool = False
+    detail: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The same, for ``--json``."""
@@ -59,6 +82,142 @@ class Verdict:
         }
         if self.instead:
             body["instead"] = self.instead
+        if self.legs:
+            body["channels"] = list(self.legs)
         if self.plan is not None:
             body.update(self.plan.as_dict())
-        return body
+        return body | self.detail
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a phone's kernel says of its sound: cards, PCMs, and each card's controls."""
+
+    cards: list[Card]
+    pcms: list[Pcm]
+    controls: dict[int, list[Control]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user gave a route to work with, by options or in ``offhook.toml``.
+
+    ``bcr_zip``: BCR's module, to be installed. ``scrcpy_server``: the file, where it is not
+    found. ``microphone``: the desktop's input, by a part of its name. ``at_boot``: go on after a
+    reboot of the phone.
+    """
+
+    bcr_zip: Path | None = None
+    scrcpy_server: Path | None = None
+    microphone: str | None = None
+    at_boot: bool = False
+
+
+@dataclass
+class Seen:
+    """What was learnt of a phone before a route is asked; looked at once, for all of them.
+
+    ``root_problem`` says why there is no root, ``sound_problem`` why the sound was not seen.
+    """
+
+    phone: Phone
+    home: Path
+    options: Options = field(default_factory=Options)
+    root_problem: str | None = None
+    root_hint: str | None = None
+    sound: Sound | None = None
+    sound_problem: str | None = None
+
+    @property
+    def rooted(self) -> bool:
+        """Whether commands can be run as root."""
+        return self.root_problem is None
+
+
+@dataclass
+class Setup:
+    """What ``arm`` works with.
+
+    ``keep`` writes the journal to the disk: a route puts the value from before into
+    ``journal.before`` and calls it, and only then changes that value on the phone. ``was_on``:
+    Offhook had this route on already; what is in ``journal.before`` is from then, and stays.
+    """
+
+    consent: Consent
+    options: Options
+    journal: Journal
+    keep: Callable[[], None]
+    tell: Tell
+    was_on: bool = False
+
+
+@dataclass(frozen=True)
+class RouteStatus:
+    """What a route says of itself on one phone.
+
+    ``state``: idle, ringing, offhook, recording, refused or failed, or None where it can't be
+    told. ``notice``: the phone shows that capture is on. ``spooled``: recordings on the phone
+    that it has not handed over yet, None where that is not known.
+    """
+
+    route: str
+    installed: bool
+    running: bool
+    state: str | None = None
+    notice: bool = False
+    spooled: int | None = None
+    problem: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, for ``--json``."""
+        body = {name: value for name, value in vars(self).items() if name != "detail"}
+        return body | self.detail
+
+
+class Route(ABC):
+    """One way of recording calls. No state of its own: that is on the phone, and in the journal.
+
+    Each call may raise a PhoneError, or a CaptureError of its own.
+    """
+
+    name: ClassVar[str]
+    what: ClassVar[str]
+    """What it is, in a line."""
+    needs: ClassVar[str]
+    """What a phone must have for it, in a few words."""
+    live: ClassVar[bool] = False
+    """This computer records, while ``offhook watch`` runs; nothing is pulled."""
+
+    @abstractmethod
+    def probe(self, seen: Seen) -> Verdict:
+        """Whether it works on a phone, on which nothing is changed for the answer."""
+
+    @abstractmethod
+    def arm(self, phone: Phone, verdict: Verdict, setup: Setup) -> None:
+        """Turn it on; every call from now on is recorded. What fails halfway is taken back by
+        the caller with :meth:`stop` and :meth:`disarm`, which must cope with that."""
+
+    @abstractmethod
+    def stop(self, phone: Phone, journal: Journal | None, tell: Tell) -> None:
+        """No more capture; a call under way is finished and kept. Then its recordings are
+        pulled. Without a journal: somebody else's computer turned it on."""
+
+    @abstractmethod
+    def disarm(self, phone: Phone, journal: Journal | None, tell: Tell) -> list[str]:
+        """Give the phone back as it was; the names of what was compared with before.
+
+        RestoreError names what can't be put back.
+        """
+
+    @abstractmethod
+    def status(self, phone: Phone, journal: Journal | None) -> RouteStatus:
+        """What it does now."""
+
+    @abstractmethod
+    def sources(self, phone: Phone, journal: Journal | None) -> list[Source]:
+        """The folders on the phone where its recordings appear; none for a live route."""
+
+    def is_installed(self, phone: Phone, journal: Journal | None) -> bool:
+        """Whether Offhook has it on this phone: cheaper than :meth:`status`."""
+        return journal is not None and journal.route == self.name

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from agent.capture import control, recorder
+from agent.capture import control
 from agent.capture.consent import BASES, Consent, consent
+from agent.capture.control import Wanted
 from agent.capture.doctor import Diagnosis, diagnose
 from agent.capture.journal import read_consent, read_journal, write_consent
+from agent.capture.look import ask, look
+from agent.capture.route import Options
+from agent.capture.routes import NAMES, ROUTES, route_named, route_of
 from agent.cli import syncing
 from agent.cli.common import App, pass_app
-from agent.errors import ConsentError, RestoreError
+from agent.errors import ConsentError, NoPhoneError, RestoreError
 from agent.phone.phone import Phone
 from agent.text import shown
 
 _PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
+_MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]try it[/]"}
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -31,7 +39,7 @@ def doctor(app: App, phone: str | None) -> None:
     What it is, what could record its calls, and why the rest could not. Nothing is changed.
     """
     with app.open_phone(phone) as opened:
-        found = diagnose(opened)
+        found = diagnose(opened, app.home)
     if app.json:
         app.print_json(found.as_dict())
     else:
@@ -74,10 +82,9 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
     routes.add_column("route")
     routes.add_column("works")
     routes.add_column("why", overflow="fold")
-    marks = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]try it[/]"}
     for verdict in found.routes:
         why = shown(verdict.reason) + (f". {verdict.instead}" if verdict.instead else "")
-        routes.add_row(verdict.route, marks[verdict.possible], Text(why))
+        routes.add_row(verdict.route, _MARKS[verdict.possible], Text(why))
     app.console.print(routes)
     for warning in found.warnings:
         app.console.print(f"! {shown(warning)}", style="yellow", markup=False)
@@ -88,33 +95,48 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
 @click.option("--basis", type=click.Choice(list(BASES)), help="On what basis you record.")
 @click.option("--here", metavar="CC[-SS]", help="Where this phone is: DE, US-CA.")
 @click.option("--there", metavar="CC[-SS]", help="Where the other end is; default: the same.")
+@click.option("--route", type=click.Choice(NAMES), help="This way of recording, and no other.")
+@click.option("--bcr-zip", type=_FILE, help="BCR's module, to be installed.")
+@click.option("--scrcpy-server", type=_FILE, help="scrcpy's server, where it is not found.")
+@click.option("--microphone", metavar="NAME", help="This computer's input, by a part of its name.")
 @pass_app
 def enable(
-    app: App, phone: str | None, basis: str | None, here: str | None, there: str | None
+    app: App,
+    /,
+    phone: str | None,
+    basis: str | None,
+    here: str | None,
+    there: str | None,
+    route: str | None,
+    **options: Any,
 ) -> None:
     """Turn capture on.
 
-    Every call from now on is recorded, and the phone shows a notification that says so. Asks
-    once for the basis on which you record; --basis and --here answer beforehand.
+    Looks at the phone, takes the route that works best there, and says why. Every call from now
+    on is recorded, and the phone shows a notification that says so. Asks once for the basis on
+    which you record; --basis and --here answer beforehand.
     """
+    wanted = Wanted(route, Options(**options))
     with app.open_phone(phone) as opened:
-        opened.root  # noqa: B018 - a question that would lead nowhere is not asked
         given = _consent(app, opened, basis, here, there)
-        plan = control.enable(opened, app.home, given, app.note)
+        choice = control.enable(opened, app.home, given, app.note, wanted)
+        verdict = choice.verdict
         with app.archive() as archive:
-            detail = {"consent": given.as_dict(), "plan": plan.as_dict()}
+            detail = {"consent": given.as_dict(), "plan": verdict.as_dict()}
             archive.log("capture on", phone=opened.serial, detail=detail)
         name = opened.facts.name
     if app.json:
-        app.print_json(
-            {"enabled": True, "phone": name, "consent": given.as_dict()} | plan.as_dict()
-        )
+        said = {"enabled": True, "phone": name, "why": choice.why, "consent": given.as_dict()}
+        app.print_json(said | verdict.as_dict())
         return
-    legs = " and ".join(plan.channels)
+    app.note(f"Route {verdict.route}: {shown(choice.why)}.")
+    by = f" by {verdict.plan.pcm} ({' and '.join(verdict.plan.channels)})" if verdict.plan else ""
     app.note(
-        f"Capture is on: {name} records every call by {plan.pcm} ({legs}), "
+        f"Capture is on: {name} records every call{by}, "
         "and shows a notification for as long as it does."
     )
+    if route_named(verdict.route).live:
+        app.note("This computer does the recording: calls are recorded while `offhook watch` runs.")
     app.note("Now run `offhook watch`, and make a call. `offhook disable` gives the phone back.")
 
 
@@ -156,12 +178,13 @@ def disable(app: App, phone: str | None) -> None:
     """
     with app.open_phone(phone) as opened:
         name = opened.facts.name
-        if read_journal(app.home, opened.serial) is None and not recorder.is_installed(opened):
+        journal = read_journal(app.home, opened.serial)
+        if control.installed_route(opened, journal) is None:
             if app.json:
                 app.print_json({"enabled": False, "phone": name, "compared": []})
             app.note(f"Capture is not on: nothing was changed on {name}.")
             return
-        control.stop(opened, app.note)
+        control.stop(opened, app.home, app.note)
         left = syncing.drain(app, opened)
         if left:
             raise RestoreError(
@@ -175,7 +198,7 @@ def disable(app: App, phone: str | None) -> None:
         app.print_json({"enabled": False, "phone": name, "compared": compared})
         return
     if compared:
-        app.note(f"Capture is off. {name} is as it was: {len(compared)} mixer controls compared.")
+        app.note(f"Capture is off. {name} is as it was: {len(compared)} settings compared.")
     else:
         app.note(f"Capture is off on {name}. It was turned on elsewhere: nothing to compare with.")
 
@@ -189,11 +212,11 @@ def status(app: App, phone: str | None) -> None:
     And what the phone does now, how many recordings lie on it, and the last problem.
     """
     with app.open_phone(phone) as opened:
-        said = recorder.status(opened)
         name, serial = opened.facts.name, opened.serial
         journal = read_journal(app.home, serial)
+        said = route_of(journal).status(opened, journal)
     if app.json:
-        app.print_json({"phone": name, "serial": serial, **vars(said)})
+        app.print_json({"phone": name, "serial": serial, **said.as_dict()})
         return
     if not said.installed:
         app.note(f"Capture is off on {name}.")
@@ -209,12 +232,50 @@ def status(app: App, phone: str | None) -> None:
         "refused": "on, but this call is NOT recorded",
         "failed": "on, but recording this call FAILED; it is tried again",
     }[said.state]
-    app.note(f"Capture on {name}: {'off; run `offhook disable` to finish' if said.off else what}.")
-    app.note(f"Recordings on the phone: {said.spooled}.")
+    off = said.detail.get("off")
+    app.note(f"Capture on {name}: {'off; run `offhook disable` to finish' if off else what}.")
+    app.note(f"Route: {said.route}.")
+    if said.spooled is not None:
+        app.note(f"Recordings on the phone: {said.spooled}.")
     if not said.notice:
         app.note("The phone does not show the notification, so nothing is recorded.")
     if said.problem:
         app.note(f"Last problem: {shown(said.problem)}")
 
 
-COMMANDS: tuple[click.Command, ...] = (doctor, enable, disable, status)
+@click.command()
+@_PHONE
+@pass_app
+def routes(app: App, phone: str | None) -> None:
+    """List the ways of recording.
+
+    With --phone, or with one phone configured or connected, each with whether it works there.
+    """
+    try:
+        with app.open_phone(phone) as opened:
+            verdicts = {v.route: v for v in ask(look(opened, app.home, Options()))}
+            journal = read_journal(app.home, opened.serial)
+    except NoPhoneError:
+        if phone is not None:
+            raise
+        verdicts, journal = {}, None
+    if app.json:
+        rows: list[dict[str, Any]] = []
+        for route in ROUTES:
+            verdict = verdicts.get(route.name)
+            about = {"route": route.name, "what": route.what, "needs": route.needs}
+            on = journal is not None and journal.route == route.name
+            rows.append((verdict.as_dict() if verdict else {}) | about | {"on": on})
+        app.print_json(rows)
+        return
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("route", *(("works",) if verdicts else ()), "what it is", "what it needs"):
+        table.add_column(heading, overflow="fold")
+    for route in ROUTES:
+        verdict = verdicts.get(route.name)
+        works = (_MARKS[verdict.possible],) if verdict else ()
+        table.add_row(route.name, *works, Text(route.what), Text(route.needs))
+    app.console.print(table)
+
+
+COMMANDS: tuple[click.Command, ...] = (doctor, routes, enable, disable, status)

@@ -13,7 +13,7 @@ from rich.table import Column
 from rich.text import Text
 
 from agent.archive.archive import Archive
-from agent.capture import recorder
+from agent.capture.control import installed_route
 from agent.capture.journal import read_journal
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
 from agent.cli.rows import as_json, line
@@ -23,6 +23,7 @@ from agent.phone.phone import Phone
 from agent.sync.calllog import sync_calls
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Report, SyncEvent
+from agent.sync.spot import kind_of
 from agent.text import shown
 
 _OTHERS_PATIENCE = 60.0  # seconds that `disable` gives a running `watch`
@@ -116,29 +117,32 @@ def settle(engine: SyncEngine, patience: float) -> Report:
 
 
 def sources_of(app: App, phone: Phone) -> list[Source]:
-    """Our recorder's spool where there is one, and the user's own sources."""
+    """The folders of the route that is on, if one is, and the user's own sources."""
     others = list(app.config.sources)
-    on = read_journal(app.home, phone.serial) is not None
+    journal = read_journal(app.home, phone.serial)
     try:
-        if recorder.is_installed(phone):
-            return [recorder.SOURCE, *others]
+        route = installed_route(phone, journal)
     except RootError:
-        if on or not others or any(source.root for source in others):
+        if not others or any(source.root for source in others):
             raise
-    return others
+        return others
+    return [*(route.sources(phone, journal) if route else []), *others]
 
 
 def drain(app: App, phone: Phone) -> int:
-    """Pull everything from the recorder's spool; how many recordings could not be had.
+    """Pull everything that the route has left; how many recordings could not be had.
 
     Another Offhook that has the archive (a running ``watch``) does the pulling then.
     """
-    if not recorder.is_installed(phone):
+    journal = read_journal(app.home, phone.serial)
+    route = installed_route(phone, journal)
+    sources = route.sources(phone, journal) if route else []
+    if not sources:
         return 0
     app.note("Pulling what is left")
     try:
         with app.archive(write=True) as archive:
-            engine = SyncEngine(archive, phone, [recorder.SOURCE], lambda _: None)
+            engine = SyncEngine(archive, phone, sources, lambda _: None)
             report = settle(engine, _PATIENCE)
             sync_calls(archive, phone)
             return len(report.failed) + len(report.waiting)
@@ -147,16 +151,16 @@ def drain(app: App, phone: Phone) -> int:
     never, end = threading.Event(), time.monotonic() + _OTHERS_PATIENCE
     while True:
         with app.archive() as archive:
-            left = _unfiled(archive, phone)
+            left = sum(_unfiled(archive, phone, source) for source in sources)
         if not left or time.monotonic() > end:
             return left
         never.wait(0.2)
 
 
-def _unfiled(archive: Archive, phone: Phone) -> int:
-    """How many recordings in the spool are not in the archive."""
-    spooled = [f for f in phone.scan(recorder.SOURCE) if f.path.endswith(".wav")]
-    return sum(not archive.is_filed(phone.serial, recorder.SOURCE.name, f) for f in spooled)
+def _unfiled(archive: Archive, phone: Phone, source: Source) -> int:
+    """How many recordings in a source are not in the archive."""
+    recordings = [f for f in phone.scan(source) if kind_of(f.path) == "recording"]
+    return sum(not archive.is_filed(phone.serial, source.name, f) for f in recordings)
 
 
 def targets_of(app: App, phone: str | None) -> list[Target]:

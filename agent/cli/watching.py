@@ -15,6 +15,7 @@ import click
 from agent.adb.address import is_address
 from agent.adb.finding.discovery import Change, Discovery, Roster, finders
 from agent.archive.archive import Archive
+from agent.capture.journal import read_journal
 from agent.cli.common import App, Target, pass_app
 from agent.cli.rows import as_json, line, who
 from agent.cli.syncing import targets_of
@@ -73,6 +74,7 @@ class _Watched:
             list(app.config.sources),
             lines.tell,
             stop,
+            journal=lambda serial: read_journal(app.home, serial),
             nap=self.nap,
         )
 

@@ -16,7 +16,10 @@ from agent.adb.reconnect import Backoff
 from agent.adb.shell import STDOUT, Process
 from agent.archive.archive import Archive
 from agent.archive.records import Recording
-from agent.capture import recorder
+from agent.capture.alsa import AlsaRoute, recorder
+from agent.capture.control import installed_route
+from agent.capture.journal import Journal
+from agent.capture.routes import route_of
 from agent.errors import LinkError, LinkTimeout, OffhookError, RootError
 from agent.phone.files import Source
 from agent.phone.phone import Phone
@@ -94,12 +97,14 @@ class Watch:
         tell: Tell,
         stop: threading.Event,
         *,
+        journal: Callable[[str], Journal | None] = lambda _: None,
         nap: Nap | None = None,
     ) -> None:
         self._name = name
         self._open = open_phone
         self._archive = archive
         self._others = sources
+        self._journal = journal
         self._tell = tell
         self._stop = stop
         self._nap = nap or Nap(stop)
@@ -165,25 +170,34 @@ class Watch:
         self._mode_now = self._mode(phone)
         if self._mode_now == "no root":
             return [source for source in self._others if not source.root]
+        journal = self._journal(phone.serial)
         if self._mode_now == "off":
             self._say("off")
-            installed = recorder.is_installed(phone)
-            return [recorder.SOURCE, *self._others] if installed else self._others
-        status = recorder.status(phone)
-        if not status.running:
-            recorder.start_recorder(phone, turn_on=False)
-            self._tell(WatchEvent("restarted", self._name))
-            status = recorder.status(phone)
+            route = installed_route(phone, journal)
+            return [*(route.sources(phone, journal) if route else []), *self._others]
         self._said = ""
+        route = route_of(journal)
+        if isinstance(route, AlsaRoute):
+            self._restart(phone)
+        status = route.status(phone, journal)
         self._state = status.state or "idle"
         self._tell(WatchEvent("state", self._name, self._state))
-        return [recorder.SOURCE, *self._others]
+        return [*route.sources(phone, journal), *self._others]
+
+    def _restart(self, phone: Phone) -> None:
+        if not recorder.status(phone).running:
+            recorder.start_recorder(phone, turn_on=False)
+            self._tell(WatchEvent("restarted", self._name))
 
     def _mode(self, phone: Phone) -> str:
-        """``on``, ``off`` or ``no root``: what there is to watch depends on it."""
+        """The name of the route that is on, ``off`` or ``no root``: what there is to watch
+        depends on it."""
+        journal = self._journal(phone.serial)
+        if journal is not None and not isinstance(route_of(journal), AlsaRoute):
+            return journal.route
         try:
             asked = f"[ -f {recorder.HOME}/offhookd.sh ] && ! [ -f {recorder.HOME}/off ]"
-            return "on" if phone.root.run(asked).code == 0 else "off"
+            return "alsa" if phone.root.run(asked).code == 0 else "off"
         except RootError as error:
             if not self._others or any(source.root for source in self._others):
                 raise
@@ -212,7 +226,7 @@ class Watch:
         now = time.monotonic()
         if report.filed:
             self._join_until = now + JOIN_FOR
-        every = SCAN_EVERY if self._mode_now == "on" else OFF_EVERY
+        every = OFF_EVERY if self._mode_now == "off" else SCAN_EVERY
         again = every if report.again_in_s is None else min(report.again_in_s, every)
         if now < self._join_until:
             for recording in sync_calls(self._archive, phone):

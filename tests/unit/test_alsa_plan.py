@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agent.capture.alsa import plan
+from agent.capture.alsa.plan import plan
 from agent.capture.route import Plan, Verdict
 from agent.phone.helper import Card, Control, Pcm
 

@@ -10,7 +10,7 @@ from agent.adb import shell
 from agent.capture.consent import Consent
 from agent.capture.route import Plan
 from agent.errors import CaptureError, LinkTimeout, RestoreError
-from agent.phone import scripts
+from agent.phone import notice, scripts
 from agent.phone.files import Source
 from agent.phone.helper import PRIVATE, PrivateFile, install
 from agent.phone.phone import Phone
@@ -113,7 +113,7 @@ def remove_recorder(phone: Phone) -> None:
         f"can't remove {HOME} from the phone"
     )
     phone.run("rm -f /data/local/tmp/.offhook-*")
-    _withdraw_notice(phone)
+    notice.withdraw(phone)
 
 
 def is_installed(phone: Phone) -> bool:
@@ -170,20 +170,3 @@ def _watched(source: Source) -> str:
         if path == view or path.startswith(view + "/"):
             return "/data/media/0" + path.removeprefix(view)
     return path
-
-
-def _withdraw_notice(phone: Phone) -> None:
-    """Take the notification back. Android has no command for that: what the shell posted goes
-    when its package is stopped, which ends nothing that runs over ADB."""
-    if _noticed(phone):
-        phone.run("am force-stop com.android.shell")
-        if _noticed(phone):
-            raise RestoreError(
-                f"{phone.facts.name} still shows that capture is on, though it is off",
-                hint="Swipe the notification away.",
-            )
-
-
-def _noticed(phone: Phone) -> bool:
-    listed = phone.run("cmd notification list 2>/dev/null").text.splitlines()
-    return any("|com.android.shell|" in line and "|offhook|" in line for line in listed)

@@ -1,0 +1,47 @@
+"""The notification on the phone that says that capture is on, posted as the shell.
+
+Android has no command that takes a notification back: what the shell posted goes when its
+package is stopped, which ends nothing that runs over ADB.
+"""
+
+from __future__ import annotations
+
+from agent.errors import CaptureError, PhoneError, RestoreError
+from agent.phone.phone import Phone
+
+TITLE = "Call recording is on"
+TEXT = "Offhook records the calls on this phone. To stop it: offhook disable"
+
+
+def is_shown(phone: Phone) -> bool:
+    """Whether the phone shows it now."""
+    listed = phone.run("cmd notification list 2>/dev/null").text.splitlines()
+    return any("|com.android.shell|" in line and "|offhook|" in line for line in listed)
+
+
+def show(phone: Phone) -> None:
+    """Show it, unless it is there; CaptureError when the phone does not."""
+    if is_shown(phone):
+        return
+    try:
+        phone.run(f"cmd notification post -t '{TITLE}' offhook '{TEXT}' >/dev/null 2>&1")
+    except PhoneError:
+        if not phone.link.alive:
+            raise
+    if not is_shown(phone):
+        raise CaptureError(
+            f"{phone.facts.name} does not show the notification, so nothing would be recorded",
+            hint="On the phone, allow notifications of «Shell» (Settings, Apps, Shell).",
+        )
+
+
+def withdraw(phone: Phone) -> None:
+    """Take it back; RestoreError when the phone still shows it."""
+    if not is_shown(phone):
+        return
+    phone.run("am force-stop com.android.shell")
+    if is_shown(phone):
+        raise RestoreError(
+            f"{phone.facts.name} still shows that capture is on, though it is off",
+            hint="Swipe the notification away.",
+        )
