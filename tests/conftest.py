@@ -11,6 +11,14 @@ import pytest
 from tests.lab.phone import LabPhone
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A phone in QEMU plays and records in real time, which this computer may not have to give:
+    such a test is run once more when it fails, and the summary says so."""
+    for item in items:
+        if "vm_of" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the user's home, archive, phone, ADB key or adb server."""
