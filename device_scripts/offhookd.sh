@@ -9,7 +9,11 @@
 #   offhookd.sh supervise  run, again and again until told to stop (what start starts)
 #   offhookd.sh run        the loop itself
 #
-# Truth is `dumpsys telephony.registry`; Telecom's log lines only make it look sooner.
+# Truth is `dumpsys telephony.registry`; Telecom's log lines say when to ask it.
+
+# What the host and the boot module must know to work with these scripts: the commands above, the
+# words of status, the sidecar. Another number is another language.
+PROTOCOL=1
 
 set -u
 umask 077
@@ -17,6 +21,7 @@ H=${OFFHOOK_ON_PHONE:-${0%/*}}
 SPOOL=$H/spool
 RUN=$H/run
 PCM=$H/offhook-pcm
+MODULE=${H%/*}/modules/offhook
 NL='
 '
 
@@ -24,246 +29,77 @@ NL='
 . "$H/common.sh"
 # shellcheck source=calls.sh
 . "$H/calls.sh"
-
-write_state() { # write_state idle|ringing|offhook|recording|refused|failed
-  now_ms
-  put "$RUN/state" "state=$1${NL}at=$NOW${NL}pid=$$"
-}
-
-# --- recording --------------------------------------------------------------------------------
-
-may_record() { # asked while the phone still rings or dials: none of it delays the recording
-  # shellcheck disable=SC2046 # the fields of df's last line
-  set -- $(df -k "$H" | tail -n 1)
-  room=$((${4:-0} - MIN_FREE_KB)) # KiB; times 1000 is bytes enough
-  if [ "$room" -le 0 ]; then
-    say "refused: ${4:-0} KiB free, $MIN_FREE_KB are wanted"
-  elif [ -f "$RUN/call.wav" ]; then
-    say 'refused: an earlier recording could not be moved to the spool'
-  elif ! show_notice; then
-    say 'refused: the phone does not show the notification'
-  else
-    return 0
-  fi
-  write_state refused
-  return 1
-}
-
-arm_capture() { # the helper with its journal written and its controls set, waiting to be told
-  set -- "$PCM" capture -D "$CARD" -d "$DEVICE" -r "$RATE" -c "$CHANNELS"
-  while IFS= read -r control; do
-    [ -n "$control" ] && set -- "$@" --hold "$control"
-  done <"$H/controls"
-  rm -f "$RUN/result" "$RUN/go"
-  mkfifo "$RUN/go"
-  exec 4<>"$RUN/go"
-  "$@" --journal "$RUN/undo" --die-with-parent --go --max-bytes "${room}000" \
-    -o "$RUN/call.wav" \
-    <&4 >"$RUN/result" 2>"$RUN/error" 9>&- &
-  capture=$!
-  put "$RUN/capture.pid" "$capture"
-}
-
-start_capture() {
-  print g >&4
-  now_ms
-  part=$((part + 1)) active_ms=$NOW recording=yes burst=0
-  put "$RUN/call" "direction=$direction${NL}number=$number${NL}sim=$sim${NL}\
-ringing_ms=$ringing_ms${NL}offhook_ms=$offhook_ms${NL}active_ms=$active_ms${NL}part=$part${NL}boot=$BOOT"
-  write_state recording
-  say "recording, part $part"
-  name_recording
-}
-
-name_recording() { # -> stem, made while there is time
-  seconds=${active_ms%???}
-  stem=$(date -d "@$seconds" "+%Y%m%d_%H%M%S.${active_ms#"$seconds"}%z")_$direction
-  [ "$part" -gt 1 ] && stem=${stem}_part$part
-  copy=0
-  while [ -e "$SPOOL/$stem.wav" ] || [ -e "$SPOOL/$stem.json" ]; do
-    copy=$((copy + 1))
-    stem=${stem%%~*}~$copy
-  done
-}
-
-stop_capture() { # stop_capture CUT: also one that was armed and never told to begin
-  kill -TERM "$capture" 2>/dev/null
-  wait "$capture"
-  code=$?
-  capture=
-  now_ms
-  if [ -n "$recording" ]; then
-    [ "$code" = 0 ] || say "the helper ended with $code: $(<"$RUN/error") $(<"$RUN/result")"
-    if [ "$1" = true ]; then NOW=null; fi
-    file_recording "$1" "$NOW" "$code"
-  else
-    clear_call
-  fi
-}
-
-clear_call() {
-  recording=
-  [ ! -f "$RUN/undo" ] || restore_controls
-  rm -f "$RUN/result" "$RUN/error" "$RUN/capture.pid" "$RUN/go"
-  [ -f "$RUN/call.wav" ] || rm -f "$RUN/call" # else it waits to be filed: see recover_file
-}
-
-file_recording() { # file_recording CUT CALL_ENDED_MS|null CODE: into the spool, sidecar first
-  recording=
-  [ "$3" = 0 ] || "$PCM" repair "$RUN/call.wav" >/dev/null 2>&1
-  # 44 bytes are a header without a sound after it. Sizes are compared by their length first:
-  # mksh counts in 32 bits.
-  size=44
-  [ "$3" = 0 ] && [ -s "$RUN/call.wav" ] && size=long
-  [ "$size" = long ] || size=$(stat -c %s "$RUN/call.wav" 2>/dev/null || echo 0)
-  if [ "${#size}" -le 2 ] && [ "$size" -le 44 ]; then
-    say "nothing was recorded: $(<"$RUN/error") $(<"$RUN/result")"
-    rm -f "$RUN/call.wav"
-    clear_call
-    return
-  fi
-  quoted=null
-  [ -n "$number" ] && quoted="\"$number\""
-  result=null
-  [ -s "$RUN/result" ] && result=$(<"$RUN/result")
-  case $result in
-    '{'*'}') ;;
-    *) result=null ;;
-  esac
-  if put "$SPOOL/$stem.json" "{\"schema\":1,\"recorder\":\"offhook\",\"version\":\"$VERSION\",\
-\"route\":\"alsa\",\"direction\":\"$direction\",\"number\":$quoted,\"sim\":$sim,\
-\"ringing_ms\":${ringing_ms:-null},\"offhook_ms\":${offhook_ms:-null},\
-\"started_ms\":$active_ms,\"call_ended_ms\":$2,\"part\":$part,\"cut\":$1,\
-\"consent\":\"$CONSENT\",\"card\":$CARD,\"device\":$DEVICE,\"legs\":\"$LEGS\",\
-\"capture\":$result}" && move "$RUN/call.wav" "$SPOOL/$stem.wav"; then
-    say "recorded, cut=$1"
-  else
-    rm -f "$SPOOL/$stem.json"
-    say 'nothing was recorded to the spool: the recording stays where it is'
-    write_state failed
-  fi
-  clear_call
-}
-
-restore_controls() {
-  "$PCM" restore "$RUN/undo" >"$RUN/restore" 2>&1 && return
-  say "controls not restored: $(<"$RUN/restore")"
-  # A control that has vanished with its card needs no value: the others have theirs.
-  "$PCM" restore --drop-missing "$RUN/undo" >/dev/null 2>&1
-}
-
-recover() {
-  # The helper ends by itself when its parent dies, and puts the controls back: let it.
-  pid_in "$RUN/capture.pid"
-  if ! wait_gone "$PID" offhook-pcm 50; then
-    kill -KILL "$PID" 2>/dev/null
-    wait_gone "$PID" offhook-pcm 20
-  fi
-  pid_in "$RUN/logcat.pid"
-  is_ours "$PID" logcat && kill "$PID" 2>/dev/null
-  rm -f "$RUN/logcat.pid"
-  [ -f "$RUN/undo" ] && restore_controls
-  recover_file
-  clear_call
-}
-
-recover_file() { # a recording that nobody filed: of a killed recorder, or of a full disk
-  [ -f "$RUN/call.wav" ] || return
-  direction=unknown number='' sim=0 ringing_ms='' offhook_ms='' active_ms='' part=1 boot=''
-  if [ -f "$RUN/call" ]; then
-    while IFS='=' read -r key value; do
-      case $key=$value in
-        direction=in | direction=out) direction=$value ;;
-        number=*) clean_number "$value"; number=$CLEAN ;;
-        sim=[0-9]) sim=$value ;;
-        ringing_ms=*[!0-9]* | offhook_ms=*[!0-9]* | active_ms=*[!0-9]* | part=*[!0-9]*) ;;
-        ringing_ms=*) ringing_ms=$value ;;
-        offhook_ms=*) offhook_ms=$value ;;
-        active_ms=?*) active_ms=$value ;;
-        part=?*) part=$value ;;
-        boot=*) boot=$value ;;
-      esac
-    done <"$RUN/call"
-  fi
-  written=$(stat -c %Y "$RUN/call.wav")
-  active_ms=${active_ms:-${written}000}
-  say 'a cut recording was found'
-  name_recording
-  file_recording true null 1
-  # The call may still go on, if all this was a moment ago: what comes next is its next part.
-  if [ "$boot" = "$BOOT" ] && [ $(($(date +%s) - written)) -lt 30 ]; then
-    resumed=$offhook_ms
-    cut_part=$part
-    cut_direction=$direction cut_number=$number cut_sim=$sim cut_ringing=$ringing_ms
-  fi
-}
+# shellcheck source=events.sh
+. "$H/events.sh"
+# shellcheck source=record.sh
+. "$H/record.sh"
+# shellcheck source=status.sh
+. "$H/status.sh"
 
 # --- the loop ---------------------------------------------------------------------------------
-
-start_events() { # Telecom's log, through a pipe that never ends: a dead logcat only slows us
-  [ -p "$RUN/events" ] || mkfifo "$RUN/events"
-  exec 3<>"$RUN/events"
-  logcat -b main,system -v threadtime -T 1 -s Telecom:I >&3 2>/dev/null 9>&- &
-  logcat=$!
-  put "$RUN/logcat.pid" "$logcat"
-}
 
 finish() {
   trap '' TERM INT HUP
   [ -n "$capture" ] && stop_capture true
-  [ -n "$logcat" ] && kill "$logcat" 2>/dev/null
-  rm -f "$RUN/logcat.pid" "$RUN/events" "$RUN/state" "$RUN/daemon.pid"
+  stop_events
+  rm -f "$RUN/events" "$RUN/state" "$RUN/daemon.pid"
   say 'ended'
   exit 0
 }
 
 run() {
   put "$RUN/daemon.pid" "$$"
-  capture='' recording='' logcat=''
+  capture='' recording='' logcat='' PRECISE=''
   trap finish TERM INT HUP
   resumed='' cut_part=0
   recover
   new_call
   now_ms
-  last=0 checked=$NOW burst=0 stale='' unseen=0
+  last=0 burst=0 stale='' unseen=0 heard='' other_at='' voip=''
+  checked=$NOW seen=$NOW looked=$NOW alert=$NOW
+  load_trust
   start_events
-  show_notice || say 'the phone does not show the notification; nothing is recorded until it does'
+  notice_is_up
   write_state idle
   say 'ready'
   while :; do
+    was=$last
+    now_ms
+    looked=$NOW
     step
+    judge_events
+    now_ms
     # The log's word comes a moment before the registry knows: look a few times, closely.
     if [ "$burst" -gt 0 ]; then
-      burst=$((burst - 1)) pause=0.05
-    elif [ "$STATE" = 0 ]; then
-      pause=1
+      burst=$((burst - 1))
+      listen 0.05 50
+    elif [ "$STATE" != 0 ]; then
+      listen 0.25 250
+    elif [ -z "$OTHER_APP" ] && events_live 2000 && passed "$alert" "$ALERT_MS"; then
+      listen "$IDLE_S" "${IDLE_S}000"
     else
-      pause=0.25
+      listen 1 1000
     fi
-    lines=0
-    while IFS= read -r -t "$pause" event <&3; do
-      case $event in *setCallState*) burst=8; break ;; esac
-      # Whoever floods the log must not keep us from looking.
-      lines=$((lines + 1))
-      [ "$lines" -lt 20 ] || break
-    done 2>/dev/null # a signal's interruption
     now_ms
-    if [ "$STATE" = 0 ]; then
-      passed "$checked" 30000 && look_after
+    if [ "$STATE" != 0 ]; then
+      passed "$seen" 5000 && keep_notice
     else
-      passed "$checked" 5000 && keep_notice
+      passed "$checked" 25000 && look_after
     fi
   done
 }
 
-keep_notice() { # somebody may have wiped it away in the middle of a call: no recording without it
-  checked=$NOW
-  if show_notice; then
-    unseen=0
-    return
-  fi
-  say 'the phone does not show the notification'
+notice_is_up() { # -> unseen, how often it was missed
+  now_ms
+  seen=$NOW
+  if show_notice; then unseen=0 && return; fi
   unseen=$((unseen + 1))
+  say 'the phone does not show the notification; nothing is recorded until it does'
+  false
+}
+
+keep_notice() { # somebody may have wiped it away in the middle of a call: no recording without it
+  notice_is_up && return
   if [ "$unseen" -ge 2 ] && [ -n "$capture" ]; then
     stop_capture true
     allowed=no
@@ -277,36 +113,33 @@ passed() { # passed SINCE MS: so long ago, or the clock was set back. NOW is set
   [ "$ago" -ge "$2" ] || [ "$ago" -lt 0 ]
 }
 
-look_after() {
+look_after() { # between calls. What needs a process is done seldom: each wakes the phone for longer
   checked=$NOW
-  trim_log
-  show_notice || say 'the phone does not show the notification'
-  is_ours "$logcat" logcat || { exec 3>&-; start_events; }
   recover_file
   resumed=''
   new_call
+  if [ "$unseen" -gt 0 ] || passed "$seen" 300000; then
+    trim_log
+    notice_is_up
+  fi
+  # Without a supervisor nobody would start us again: become one, which starts another of us.
+  if ! kill -0 "$PPID" 2>/dev/null && ! [ -f "$RUN/stop" ]; then
+    say 'the supervisor was killed; another one begins'
+    stop_events
+    rm -f "$RUN/daemon.pid"
+    trap - TERM INT HUP
+    exec sh "$0" supervise </dev/null
+  fi
 }
 
 new_call() {
   direction='' number='' ringing_ms='' offhook_ms='' active_ms='' part=0 allowed=''
-  wait_ms=0 failed_at=0
+  wait_ms=0 failed_at=0 holds=0 most_calls=1 parties=''
 }
 
 step() {
   read_state || { STATE=$last; return; }
-  if [ -n "$capture" ] && ! kill -0 "$capture" 2>/dev/null; then
-    wait "$capture"
-    code=$?
-    say "the helper ended by itself with $code: $(<"$RUN/error") $(<"$RUN/result")"
-    capture=
-    now_ms
-    if [ -n "$recording" ]; then file_recording true null "$code"; else clear_call; fi
-    # It is tried again for as long as the call lasts: what keeps the PCM may let go of it.
-    now_ms
-    failed_at=$NOW wait_ms=$((wait_ms * 2 + 250)) allowed=''
-    [ "$wait_ms" -le 5000 ] || wait_ms=5000
-    [ "$STATE" = 0 ] || write_state failed
-  fi
+  if [ -n "$capture" ] && ! kill -0 "$capture" 2>/dev/null; then lost_capture; fi
   # The next call may ring or be dialled before we saw the line idle.
   if [ -n "$capture" ]; then
     if [ "$STATE" = 0 ] || { [ -n "$recording" ] && ! talking; }; then
@@ -323,6 +156,7 @@ step() {
         new_call
       fi
       stale=$NUMBERS
+      other_app
       ;;
     1)
       # A second call that rings during the first one is not a new call to us.
@@ -360,15 +194,41 @@ step() {
     fi
   fi
   [ -z "$capture" ] || [ -n "$recording" ] || ! talking || start_capture
+  [ -z "$recording" ] || note_calls
   last=$STATE
 }
 
+other_app() { # a call that the radio knows nothing of is another app's, and is not recorded
+  if [ -z "$OTHER_APP" ]; then
+    other_at=''
+    if [ -n "$voip" ]; then voip='' && write_state idle; fi
+    return
+  fi
+  now_ms
+  other_at=${other_at:-$NOW}
+  # The radio may just be slow to say so; or a phone's never does, then Telecom has to be asked.
+  if [ -z "$voip" ] && passed "$other_at" 1500; then
+    ask_telecom
+    if [ "$CELLULAR" -gt 0 ]; then
+      PRECISE=no
+      say "this phone does not say what its radio's calls do"
+    else
+      voip=yes
+      write_state idle
+      say "another app's call: not recorded"
+    fi
+  fi
+}
+
+# --- beginning and end ------------------------------------------------------------------------
+
 load_config() {
-  CARD=0 DEVICE=0 RATE=48000 CHANNELS=2 MIN_FREE_KB=204800 CONSENT='' VERSION='' LEGS=''
+  CARD=0 DEVICE=0 RATE=48000 CHANNELS=2 CONSENT='' VERSION='' LEGS=''
+  MIN_FREE_KB=204800 SPOOL_MAX_KB=2097152 LEAST_KB=2048
   BOOT=$(</proc/sys/kernel/random/boot_id)
   while IFS='=' read -r key value; do
     case $key in
-      CARD | DEVICE | RATE | CHANNELS | MIN_FREE_KB)
+      CARD | DEVICE | RATE | CHANNELS | MIN_FREE_KB | SPOOL_MAX_KB)
         case $value in *[!0-9]* | '') ;; *) eval "$key=\$value" ;; esac ;;
       LEGS) LEGS=$(print -r -- "$value" | tr -cd 'a-z,') ;;
       CONSENT) CONSENT=$(print -r -- "$value" | tr -cd 'A-Za-z0-9 _,:.-') ;;
@@ -386,83 +246,86 @@ take_lock() { # held by whoever lives of supervisor and loop: never two
   }
 }
 
+one_at_a_time() { # a start whose computer is gone must not overtake the stop after it
+  exec 8>"$RUN/command"
+  flock 8 8>&8
+}
+
 leave_cgroup() { # with KernelSU's su we are adbd's children, and would be killed with it
   for procs in /acct/cgroup.procs /dev/cg2_bpf/cgroup.procs /sys/fs/cgroup/cgroup.procs; do
     [ -w "$procs" ] && echo $$ >"$procs" 2>/dev/null && return
   done
 }
 
+start() {
+  one_at_a_time
+  [ "$1" = start ] || rm -f "$H/off"
+  [ ! -f "$H/off" ] || { echo 'capture is off' >&2; exit 6; }
+  take_lock
+  rm -f "$RUN/stop" "$RUN/state" # of before a reboot
+  exec 9>&-
+  setsid sh "$0" supervise </dev/null >/dev/null 2>>"$RUN/log" &
+  tries=100
+  while [ "$tries" -gt 0 ] && ! [ -f "$RUN/state" ]; do
+    tries=$((tries - 1))
+    sleep 0.1
+  done
+  [ -f "$RUN/state" ] || { echo "the recorder did not start: $(tail -n 3 "$RUN/log")" >&2; exit 5; }
+}
+
+supervise() {
+  take_lock
+  leave_cgroup
+  trap '' HUP
+  put "$RUN/supervisor.pid" "$$"
+  while ! [ -f "$RUN/stop" ]; do
+    rm -f "$RUN/state"
+    now_ms
+    begun=$NOW
+    sh "$0" run </dev/null 9>&9 &
+    wait $!
+    [ -f "$RUN/stop" ] && break
+    say 'the loop was killed; it starts again'
+    # At once, for a call may be on; but not for ever as fast as it can.
+    now_ms
+    [ $((NOW - begun)) -gt 5000 ] || sleep 1
+  done
+  rm -f "$RUN/supervisor.pid"
+}
+
+stop() {
+  : >"$H/off" # nobody but `on` starts it again
+  : >"$RUN/stop"
+  one_at_a_time
+  : >"$RUN/stop" # a start that was under way has taken it away
+  : >"$H/off"
+  pid_in "$RUN/daemon.pid"
+  is_ours "$PID" offhookd && kill -TERM "$PID"
+  if ! wait_gone "$PID" offhookd 100; then
+    kill -KILL "$PID"
+    wait_gone "$PID" offhookd 20
+  fi
+  pid_in "$RUN/supervisor.pid"
+  if ! wait_gone "$PID" offhookd 30; then kill -KILL "$PID"; fi
+  take_lock
+  load_config
+  capture='' recording='' resumed=''
+  recover
+  rm -f "$RUN/daemon.pid" "$RUN/supervisor.pid" "$RUN/state" "$RUN/stop" "$RUN/events"
+  [ ! -f "$RUN/call.wav" ] || { echo 'a recording could not be moved to the spool' >&2; exit 7; }
+  [ ! -f "$RUN/undo" ] || { echo 'controls are not as they were' >&2; exit 8; }
+}
+
 mkdir -p "$SPOOL" "$RUN"
 case ${1:-} in
-  on | start)
-    [ "$1" = start ] || rm -f "$H/off"
-    [ ! -f "$H/off" ] || { echo 'capture is off' >&2; exit 6; }
-    take_lock
-    exec 9>&-
-    rm -f "$RUN/stop"
-    setsid sh "$0" supervise </dev/null >/dev/null 2>>"$RUN/log" &
-    tries=50
-    while [ "$tries" -gt 0 ] && ! [ -f "$RUN/state" ]; do
-      tries=$((tries - 1))
-      sleep 0.1
-    done
-    [ -f "$RUN/state" ] || { echo "the recorder did not start: $(tail -n 3 "$RUN/log")" >&2; exit 5; }
-    ;;
-  supervise)
-    take_lock
-    leave_cgroup
-    load_config
-    trap '' HUP
-    put "$RUN/supervisor.pid" "$$"
-    while ! [ -f "$RUN/stop" ]; do
-      rm -f "$RUN/state"
-      now_ms
-      begun=$NOW
-      sh "$0" run </dev/null 9>&9 &
-      wait $!
-      [ -f "$RUN/stop" ] && break
-      say 'the loop was killed; it starts again'
-      # At once, for a call may be on; but not for ever as fast as it can.
-      now_ms
-      [ $((NOW - begun)) -gt 5000 ] || sleep 1
-    done
-    rm -f "$RUN/supervisor.pid"
-    ;;
+  on | start) start "$1" ;;
+  supervise) supervise ;;
   run)
     load_config
     run
     ;;
-  stop)
-    : >"$H/off" # nobody but `on` starts it again
-    : >"$RUN/stop"
-    pid_in "$RUN/daemon.pid"
-    is_ours "$PID" offhookd && kill -TERM "$PID"
-    if ! wait_gone "$PID" offhookd 100; then
-      kill -KILL "$PID"
-      wait_gone "$PID" offhookd 20
-    fi
-    pid_in "$RUN/supervisor.pid"
-    if ! wait_gone "$PID" offhookd 30; then kill -KILL "$PID"; fi
-    take_lock
-    load_config
-    recover
-    rm -f "$RUN/daemon.pid" "$RUN/supervisor.pid" "$RUN/state" "$RUN/stop" "$RUN/events"
-    [ ! -f "$RUN/call.wav" ] || { echo 'a recording could not be moved to the spool' >&2; exit 7; }
-    [ ! -f "$RUN/undo" ] || { echo 'controls are not as they were' >&2; exit 8; }
-    ;;
-  status)
-    pid_in "$RUN/daemon.pid"
-    if is_ours "$PID" offhookd; then echo "daemon=$PID"; else echo 'daemon='; fi
-    pid_in "$RUN/supervisor.pid"
-    if is_ours "$PID" offhookd; then echo "supervisor=$PID"; else echo 'supervisor='; fi
-    [ -f "$RUN/state" ] && cat "$RUN/state"
-    if [ -f "$H/off" ]; then echo 'off=yes'; else echo 'off=no'; fi
-    if notice_up; then echo 'notice=shown'; else echo 'notice=missing'; fi
-    if [ -f "$RUN/undo" ]; then echo 'undo=pending'; else echo 'undo=none'; fi
-    set -- "$SPOOL"/*.wav
-    if [ -e "$1" ]; then echo "spool=$#"; else echo 'spool=0'; fi
-    echo "problem=$(grep -E 'refused|not restored|ended with|ended by itself|nothing was recorded' "$RUN/log" 2>/dev/null | tail -n 1 | tr -d '\n')"
-    ;;
+  stop) stop ;;
+  status) load_config && status ;;
   *)
     echo "usage: ${0##*/} on|start|stop|status" >&2
     exit 2

@@ -20,6 +20,9 @@ HOME = f"{PRIVATE}/offhook"
 SPOOL = f"{HOME}/spool"
 SOURCE = Source("offhook", SPOOL, root=True, atomic=True, recorder="offhook")
 
+#: What the recorder is made of, the one that starts it last.
+SCRIPTS = ("common.sh", "calls.sh", "events.sh", "record.sh", "status.sh", "offhookd.sh")
+
 _SCRIPT = f"sh {HOME}/offhookd.sh"
 _STOP_TIMEOUT = 60.0
 
@@ -63,7 +66,7 @@ def install_recorder(phone: Phone, plan: Plan, consent: Consent) -> None:
             PrivateFile(f"{HOME}/offhook-pcm", helper, 0o700),
             *(
                 PrivateFile(f"{HOME}/{name}", scripts.script(name), 0o700)
-                for name in ("common.sh", "calls.sh", "offhookd.sh")
+                for name in SCRIPTS
             ),
             PrivateFile(f"{HOME}/controls", controls.encode(), 0o600),
             PrivateFile(f"{HOME}/config", config.encode(), 0o600),
