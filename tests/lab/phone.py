@@ -22,7 +22,7 @@ from tests.lab.calls import Call, OngoingCall, PlayedCall
 from tests.lab.elsewhere import Elsewhere
 from tests.lab.errors import LabError
 from tests.lab.host import HostMachine
-from tests.lab.profiles import PACKAGES, SETTINGS, profile
+from tests.lab.profiles import Profile, profile
 
 if TYPE_CHECKING:
     from tests.lab.machine import Machine
@@ -118,7 +118,7 @@ class LabPhone:
         try:
             self._machine = self._make_machine(self._claim)
             self._machine.start(deadline=self.deadline)
-            self._provision(known.properties(self.serial), known.release)
+            self._provision(known)
             self.start_adbd()
             self._claim.write(
                 {
@@ -153,17 +153,12 @@ class LabPhone:
             )
         return HostMachine(name=self.serial, port=claim.port, folder=claim.folder)
 
-    def _provision(self, properties: dict[str, str], release: str) -> None:
-        files = {"props": [f"{name}={value}" for name, value in properties.items()]}
-        for space, settings in SETTINGS.items():
-            files[f"settings.{space}"] = [f"{name}={value}" for name, value in settings.items()]
-        files["packages"] = [
-            f"{name}\t{uid}\t{path}\t{version.format(release=release)}"
-            for name, (uid, path, version) in PACKAGES.items()
-        ]
+    def _provision(self, known: Profile) -> None:
+        files = known.state(self.serial)
         sizes = " ".join(f"{name}={len(lines)}" for name, lines in files.items())
         text = "".join(f"{line}\n" for lines in files.values() for line in lines)
         self.root(f"/lab/bin/provision {sizes}", input=text.encode())
+        self.su(known.su)
 
     # -- the examiner's eye --------------------------------------------------------------------
 

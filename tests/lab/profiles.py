@@ -1,7 +1,8 @@
-"""What the phones say they are: the properties and settings of each profile.
+"""What the phones say they are: properties, settings, packages and files of each profile.
 
 The shapes are those of real phones' ``getprop``; the values are made up or public knowledge.
-ABIs say x86_64 on every profile, since that is what runs here.
+ABIs say x86_64 on every profile, since that is what runs here. What a profile's sound card is
+like is in ``tests.lab.cards``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,21 @@ TIME_ZONE = "Europe/Berlin"
 
 
 @dataclass(frozen=True)
+class Item:
+    """A file on a fresh phone; a folder, where ``text`` is None. ``owner`` is ``uid:gid``."""
+
+    path: str
+    mode: str
+    owner: str
+    text: str | None = None
+
+
+@dataclass(frozen=True)
 class Profile:
-    """A model of phone. ``extra`` are properties that only this one has."""
+    """A model of phone. ``extra`` are properties that only this one has; ``packages`` and
+    ``settings`` (``space name`` -> value) come on top of what all have, of which it is
+    ``without`` some packages. ``su`` is how su answers
+    at first: see ``LabPhone.su``."""
 
     name: str
     manufacturer: str
@@ -29,6 +43,13 @@ class Profile:
     sdk: int
     build: str
     extra: dict[str, str] = field(default_factory=dict)
+    packages: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+    items: tuple[Item, ...] = ()
+    su: str = "grant"
+    card: str = ""
+    """The sound card of another profile, where it has the same."""
 
     @property
     def fingerprint(self) -> str:
@@ -104,8 +125,54 @@ class Profile:
             "sys.usb.state": "adb",
             "telephony.active_modems.max_count": "2",
         }
+        if self.sdk < 31:  # Android 12 brought them
+            first = {name: v for name, v in first.items() if not name.startswith("ro.soc.")}
         return dict(sorted((first | self.extra).items()))
 
+    def state(self, serial: str) -> dict[str, list[str]]:
+        """What ``lab/provision`` makes: the name of each file of Android's state -> its lines."""
+        files = {"props": [f"{k}={v}" for k, v in self.properties(serial).items()]}
+        for space, settings in SETTINGS.items():
+            own = {k.split(" ")[1]: v for k, v in self.settings.items() if k.startswith(space)}
+            files[f"settings.{space}"] = [f"{k}={v}" for k, v in (settings | own).items()]
+        packages = dict(sorted((PACKAGES | self.packages).items()))
+        for name in self.without:
+            del packages[name]
+        files["packages"] = [
+            f"{name}\t{uid}\t{path}\t{version.format(release=self.release)}"
+            for name, (uid, path, version) in packages.items()
+        ]
+        data = [
+            Item(f"/data/{where}/{name}{below}", "0700", f"{uid}:{uid}")
+            for name, (uid, _, _) in packages.items()
+            if uid >= 10000
+            for where in ("data", "user_de/0")
+            for below in ("", "/files")
+        ]
+        files["items"] = [
+            "\t".join((i.mode, i.owner, i.path, "-" if i.text is None else _escaped(i.text)))
+            for i in (*data, *self.items)
+        ]
+        return files
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+_DIALERS_OWN = "/data/media/0/MIUI/sound_recorder"
+
+_BCR = "/data/adb/modules/com.chiller3.bcr"
+_BCR_PROP = """id=com.chiller3.bcr
+name=BCR
+version=v1.79
+versionCode=67328
+author=chenxiaolong
+description=Basic Call Recorder
+updateJson=https://raw.githubusercontent.com/chenxiaolong/BCR/master/app/magisk/updates/release/info.json
+"""
+_BCR_APK = "/system/priv-app/com.chiller3.bcr/app-release.apk"
+_BCR_FOLDERS = ("data", "data/com.chiller3.bcr", "data/com.chiller3.bcr/files")
 
 _PROFILES = (
     Profile(
@@ -126,6 +193,71 @@ _PROFILES = (
         "audioreach", "samsung", "samsung", "SM-S901E", "r0q", "taro", "QTI", "SM8450",
         "14", 34, "UP1A.231005.007/S901EXXU9DXE1",
         {"ro.boot.hardware": "qcom", "ro.hardware": "qcom"},
+    ),
+    Profile(
+        "sm8150", "OnePlus", "OnePlus", "GM1913", "OnePlus7Pro", "msmnile", "QTI", "SM8150",
+        "12", 31, "SKQ1.211113.001/P.202212232036",
+        {"ro.boot.hardware": "qcom", "ro.hardware": "qcom"},
+    ),
+    Profile(
+        "msm8953", "Xiaomi", "xiaomi", "Mi A2 Lite", "daisy_sprout", "msm8953", "QTI", "MSM8953",
+        "10", 29, "QKQ1.191002.002/V11.0.21.0.QDLMIXM",
+        {"ro.boot.hardware": "qcom", "ro.hardware": "qcom"},
+    ),
+    Profile(
+        "exynos9810", "samsung", "samsung", "SM-N960F", "crownlte", "exynos9810", "Samsung",
+        "Exynos 9810", "10", 29, "QP1A.190711.020/N960FXXS9FUJ1",
+        {"ro.boot.hardware": "samsungexynos9810", "ro.hardware": "samsungexynos9810",
+         "ro.product.board": "universal9810", "ro.arch": "exynos9810"},
+    ),
+    Profile(
+        "mt6785", "Xiaomi", "Redmi", "Redmi Note 8 Pro", "begonia", "mt6785", "Mediatek", "MT6785",
+        "11", 30, "RP1A.200720.011/V12.5.6.0.RGGMIXM",
+        {"ro.boot.hardware": "mt6785", "ro.hardware": "mt6785", "ro.mediatek.platform": "MT6785"},
+    ),
+    # AudioReach: its kernel has no tap, and BCR's module is installed.
+    Profile(
+        "bcr", "OnePlus", "OnePlus", "NE2213", "OP515BL1", "taro", "QTI", "SM8450",
+        "14", 34, "UKQ1.230924.001/S.18d4f0e-1-3",
+        {"ro.boot.hardware": "qcom", "ro.hardware": "qcom"},
+        packages={"com.chiller3.bcr": (10215, _BCR_APK, "1.79")},
+        items=(
+            Item(_BCR, "0755", "0:0"),
+            Item(f"{_BCR}/module.prop", "0644", "0:0", _BCR_PROP),
+            *(Item(f"/data/media/0/Android/{f}", "2770", "1023:1023") for f in _BCR_FOLDERS),
+        ),
+        card="audioreach",
+    ),
+    # Without root.
+    Profile(
+        "voicecall", "motorola", "motorola", "motorola edge 40", "lyriq", "mt6893", "Mediatek",
+        "MT6893", "14", 34, "U1TL34.115-13/8ec5c6",
+        {"ro.boot.hardware": "mt6893", "ro.hardware": "mt6893",
+         "ro.boot.verifiedbootstate": "green"},
+        su="absent",
+    ),
+    # Without root, and its own dialer records, to a folder of its own.
+    Profile(
+        "dialer", "Xiaomi", "Redmi", "M2003J15SC", "merlin", "mt6768", "Mediatek", "MT6768",
+        "11", 30, "RP1A.200720.011/V12.5.4.0.RJOMIXM",
+        {"ro.boot.hardware": "mt6768", "ro.hardware": "mt6768",
+         "ro.boot.verifiedbootstate": "green", "ro.miui.ui.version.code": "11",
+         "ro.miui.ui.version.name": "V125", "ro.miui.region": "ID"},
+        packages={
+            "com.android.contacts": (10073, "/system/priv-app/Contacts/Contacts.apk", "13.14.6.3"),
+            "com.android.incallui": (10074, "/system/priv-app/InCallUI/InCallUI.apk", "9.2.16"),
+            "com.android.soundrecorder": (
+                10092, "/system/app/SoundRecorder/SoundRecorder.apk", "1.8.19",
+            ),
+        },
+        without=("com.google.android.dialer",),
+        settings={"secure dialer_default_application": "com.android.contacts"},
+        items=(
+            Item("/data/media/0/MIUI", "2770", "1023:1023"),
+            Item(_DIALERS_OWN, "2770", "1023:1023"),
+            Item(f"{_DIALERS_OWN}/call_rec", "2770", "1023:1023"),
+        ),
+        su="absent",
     ),
 )  # fmt: skip
 PROFILES = {profile.name: profile for profile in _PROFILES}
@@ -166,7 +298,6 @@ PACKAGES: dict[str, tuple[int, str, str]] = {
     ),
     "com.android.server.telecom": (1000, "/system/priv-app/Telecom/Telecom.apk", "{release}"),
     "com.android.shell": (2000, "/system/priv-app/Shell/Shell.apk", "{release}"),
-    "com.chiller3.bcr": (10215, "/system/priv-app/com.chiller3.bcr/app-release.apk", "1.79"),
     "com.google.android.dialer": (
         10133, "/product/priv-app/GoogleDialer/GoogleDialer.apk", "162.0.718",
     ),

@@ -61,7 +61,7 @@ def test_each_profile_is_a_phone(name: str) -> None:
     assert properties["ro.serialno"] == "S1"
     assert properties["ro.product.cpu.abilist"].startswith("x86_64")
     assert re.fullmatch(
-        r"\w+/\w+/\w+:\d+/[\w.]+/[\w.]+:user/release-keys", properties["ro.build.fingerprint"]
+        r"\w+/\w+/\w+:\d+/[\w.-]+/[\w.-]+:user/release-keys", properties["ro.build.fingerprint"]
     )
     assert all(len(value) < 92 for value in properties.values())
 
@@ -112,9 +112,11 @@ def test_hostile_tags_are_only_text(shell: Shell) -> None:
 
 
 def test_pm(shell: Shell) -> None:
-    assert "package:com.chiller3.bcr\n" in shell("pm list packages").text
-    assert shell("pm list packages chiller3").text == "package:com.chiller3.bcr\n"
-    assert re.fullmatch(r"package:/system/\S+\.apk\n", shell("pm path com.chiller3.bcr").text)
+    assert "package:com.google.android.dialer\n" in shell("pm list packages").text
+    assert shell("pm list packages google").text == "package:com.google.android.dialer\n"
+    assert re.fullmatch(
+        r"package:/product/\S+\.apk\n", shell("pm path com.google.android.dialer").text
+    )
     absent = shell("pm path no.such.app")
     assert (absent.code, absent.out) == (1, b"")
     assert "versionName=" in shell("dumpsys package com.google.android.dialer").text

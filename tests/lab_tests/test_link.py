@@ -56,7 +56,7 @@ def test_nothing_of_debian_is_in_the_path(shell: Shell) -> None:
         "/data/media/0",
         "/data/adb",
         "/data/data/com.google.android.dialer",
-        "/data/data/com.chiller3.bcr/files",
+        "/data/user_de/0/com.google.android.dialer/files",
     ],
 )
 def test_what_is_private_is_closed_to_the_shell(closed: str, shell: Shell) -> None:
