@@ -104,13 +104,14 @@ class Options:
 
     ``bcr_zip``: BCR's module, to be installed. ``scrcpy_server``: the file, where it is not
     found. ``microphone``: the desktop's input, by a part of its name. ``at_boot``: go on after a
-    reboot of the phone.
+    reboot of the phone. ``spool_mb``: MiB that recordings may take on the phone.
     """
 
     bcr_zip: Path | None = None
     scrcpy_server: Path | None = None
     microphone: str | None = None
     at_boot: bool = False
+    spool_mb: int = 2048
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.capture.alsa import plan, recorder
+from agent.capture.alsa import module, plan, recorder
 from agent.capture.journal import Journal
 from agent.capture.route import Plan, Route, RouteStatus, Seen, Setup, Tell, Verdict
 from agent.errors import CaptureError, RemoteError, RestoreError, RouteError
@@ -38,16 +38,22 @@ class AlsaRoute(Route):
         if setup.was_on:
             setup.tell("Stopping the recorder that is there")
             recorder.stop_recorder(phone)
-        with borrowed_helper(phone) as helper:
-            held = helper.get(planned.card, names)
+        held: dict[str, str] = {}
+        if names:  # some chips' taps are open without any
+            with borrowed_helper(phone) as helper:
+                held = helper.get(planned.card, names)
         # What was there before the first `enable` stays the thing to restore.
         if setup.was_on and journal.card == planned.card:
             held |= journal.controls
         journal.card, journal.controls = planned.card, held
-        journal.changes = [recorder.HOME, "notification"]
+        journal.changes = [recorder.HOME, "notification", module.MODULE]
         setup.keep()
         setup.tell("Installing the recorder")
-        recorder.install_recorder(phone, planned, setup.consent)
+        recorder.install_recorder(phone, planned, setup.consent, setup.options.spool_mb)
+        if setup.options.at_boot:
+            module.install_module(phone)
+        else:
+            module.remove_module(phone)
         recorder.start_recorder(phone, turn_on=True)
         _check_ready(phone)
 
@@ -94,6 +100,14 @@ class AlsaRoute(Route):
                 "supervised": said.supervised,
                 "since_ms": said.since_ms,
                 "undo": said.undo,
+                "version": said.version,
+                "protocol": said.protocol,
+                "voip": said.voip,
+                "events": said.events,
+                "at_boot": said.boot,
+                "spool_kb": said.spool_kb,
+                "spool_max_kb": said.spool_max_kb,
+                "cost": said.cost.as_dict() if said.cost else None,
             },
         )
 
