@@ -11,6 +11,10 @@ own place for data. Nothing needs to be set.
     [discovery]
     mdns = false                    # true: look for phones by multicast DNS
 
+    [recorder]
+    spool_mb = 2048                 # MiB that recordings may take on the phone, before the next
+                                    # call is refused
+
     [[source]]                      # a folder to pull besides what Offhook records itself
     name = "bcr"
     path = "/sdcard/Recordings/BCR"
@@ -54,6 +58,7 @@ class Config:
     phones: tuple[PhoneSetting, ...] = ()
     sources: tuple[Source, ...] = field(default=())
     mdns: bool = False
+    spool_mb: int = 2048
 
 
 def home_dir(option: Path | None) -> Path:
@@ -73,7 +78,7 @@ def load_config(home: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
-    _known(path, "", raw, ("phone", "source", "discovery"))
+    _known(path, "", raw, ("phone", "source", "discovery", "recorder"))
     phones = [
         PhoneSetting(
             _alias(path, item),
@@ -99,7 +104,7 @@ def load_config(home: Path) -> Config:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ConfigError(f"{path}: the {what} {min(twice)!r} stands twice")
-    return Config(tuple(phones), tuple(sources), _mdns(path, raw))
+    return Config(tuple(phones), tuple(sources), _mdns(path, raw), _spool_mb(path, raw))
 
 
 def _tables(
@@ -147,6 +152,18 @@ def _mdns(path: Path, raw: dict[str, Any]) -> bool:
     if not isinstance(mdns, bool):
         raise ConfigError(f"{path}: [discovery] mdns is {mdns!r}, not true or false")
     return mdns
+
+
+def _spool_mb(path: Path, raw: dict[str, Any]) -> int:
+    table = raw.get("recorder", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: recorder has to be written as [recorder]")
+    _known(path, "[recorder] ", table, ("spool_mb",))
+    size = table.get("spool_mb", Config.spool_mb)
+    # The phone's shell counts KiB in 32 bits.
+    if type(size) is not int or not 16 <= size <= 1 << 20:
+        raise ConfigError(f"{path}: [recorder] spool_mb is {size!r}, not 16 to {1 << 20}")
+    return size
 
 
 def _way(path: Path, item: dict[str, Any]) -> Way:

@@ -13,6 +13,7 @@ from rich.table import Column
 from rich.text import Text
 
 from agent.archive.archive import Archive
+from agent.capture.alsa import recorder
 from agent.capture.control import installed_route
 from agent.capture.journal import read_journal
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
@@ -80,6 +81,8 @@ def _sync_phone(
         # What needs no root is pulled all the same.
         sources = [source for source in app.config.sources if not source.root]
         problems.append((target.label, error))
+    if recorder.SOURCE in sources and (words := recorder.version_problem(phone)):
+        app.errors.print(f"! {words}", style="yellow", markup=False)
     engine = SyncEngine(archive, phone, sources, tell)
     report = settle(engine, _PATIENCE)
     if report.link_lost is None:

@@ -193,6 +193,7 @@ class _Lines:
             "stranger": (shown(event.text), "yellow"),
             "lost": (shown(event.text), "yellow"),
             "restarted": ("the recorder had ended; it runs again", "yellow"),
+            "version": (shown(event.text), "yellow"),
             "off": ("capture is off; turn it on with `offhook enable`", "yellow"),
             "no root": (shown(event.text), "bold red"),
             "state": (

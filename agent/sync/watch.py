@@ -40,12 +40,22 @@ Open = Callable[[], AbstractContextManager[Phone]]
 #: state       what the recorder does: ``text`` is idle, ringing, offhook, recording, refused
 #: stranger    a phone is there that is not watched; ``phone`` is its serial
 #: restarted   the recorder had been killed, and runs again
+#: version     the recorder on the phone is of another Offhook: ``text`` says what to do
 #: off         capture is not on: what is left is pulled, and other sources are watched
 #: no root     the phone gives no root: only what needs none is watched; ``text`` says why
 #: scanned     a scan is through: ``report``
 #: joined      a recording got its call: ``recording``
 WatchKind = Literal[
-    "connected", "lost", "stranger", "state", "restarted", "off", "no root", "scanned", "joined"
+    "connected",
+    "lost",
+    "stranger",
+    "state",
+    "restarted",
+    "version",
+    "off",
+    "no root",
+    "scanned",
+    "joined",
 ]
 
 
@@ -180,6 +190,8 @@ class Watch:
         if isinstance(route, AlsaRoute):
             self._restart(phone)
         status = route.status(phone, journal)
+        if words := recorder.version_problem(phone) if isinstance(route, AlsaRoute) else None:
+            self._tell(WatchEvent("version", self._name, words))
         self._state = status.state or "idle"
         self._tell(WatchEvent("state", self._name, self._state))
         return [*route.sources(phone, journal), *self._others]
