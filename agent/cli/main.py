@@ -11,7 +11,7 @@ import click
 
 from agent import __version__
 from agent.adb.reach import WAYS, Way
-from agent.cli import connecting, library, phone, syncing, watching
+from agent.cli import connecting, doctoring, library, phone, syncing, watching
 from agent.cli.common import App, fail
 from agent.config import home_dir
 from agent.errors import OffhookError, UsageError
@@ -65,6 +65,7 @@ def _via() -> Way | None:
 
 for _command in (
     *connecting.COMMANDS,
+    *doctoring.COMMANDS,
     *phone.COMMANDS,
     *syncing.COMMANDS,
     *watching.COMMANDS,

@@ -1,4 +1,4 @@
-"""doctor, enable, disable, status: what is about one phone."""
+"""enable, disable, status, routes: what is about one phone."""
 
 from __future__ import annotations
 
@@ -14,80 +14,19 @@ from rich.text import Text
 from agent.capture import control
 from agent.capture.consent import BASES, Consent, consent
 from agent.capture.control import Wanted
-from agent.capture.doctor import Diagnosis, diagnose
 from agent.capture.journal import read_consent, read_journal, write_consent
 from agent.capture.look import ask, look
 from agent.capture.route import Options
 from agent.capture.routes import NAMES, ROUTES, route_named, route_of
 from agent.cli import syncing
 from agent.cli.common import App, pass_app
+from agent.cli.doctoring import MARKS
 from agent.errors import ConsentError, NoPhoneError, RestoreError
 from agent.phone.phone import Phone
 from agent.text import shown
 
 _PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
-_MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]try it[/]"}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-@click.command()
-@_PHONE
-@pass_app
-def doctor(app: App, phone: str | None) -> None:
-    """Say what a phone can do.
-
-    What it is, what could record its calls, and why the rest could not. Nothing is changed.
-    """
-    with app.open_phone(phone) as opened:
-        found = diagnose(opened, app.home)
-    if app.json:
-        app.print_json(found.as_dict())
-    else:
-        _print_diagnosis(app, found)
-
-
-def _print_diagnosis(app: App, found: Diagnosis) -> None:
-    facts = found.facts
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    space = "unknown" if facts.free_bytes is None else f"{facts.free_bytes / 2**30:.1f} GiB"
-    sound = found.sound
-    cards = ", ".join(card.name for card in sound.cards) if sound else "can't be seen without root"
-    counts = (
-        f"{sum(map(len, sound.controls.values()))} controls, {len(sound.pcms)} PCMs"
-        if sound
-        else ""
-    )
-    recorder_line = "not installed"
-    if found.recorder is not None and found.recorder.installed:
-        recorder_line = found.recorder.state or "installed, does not run"
-    for name, value in (
-        ("phone", f"{facts.name}, serial {facts.serial}"),
-        ("chip", f"{facts.soc or facts.platform} ({facts.abis})"),
-        ("kernel", facts.kernel),
-        ("root", found.root or found.root_problem or ""),
-        ("SELinux", facts.selinux),
-        ("sound", cards or "no card"),
-        ("", counts),
-        ("clock", f"{found.clock.ms:+d} ms to this computer's (± {found.clock.error_ms} ms)"),
-        ("free", space),
-        ("recorder", recorder_line),
-    ):
-        if value:
-            table.add_row(name, Text(shown(value)))
-    app.console.print(table)
-    app.console.print()
-    routes = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    routes.add_column("route")
-    routes.add_column("works")
-    routes.add_column("why", overflow="fold")
-    for verdict in found.routes:
-        why = shown(verdict.reason) + (f". {verdict.instead}" if verdict.instead else "")
-        routes.add_row(verdict.route, _MARKS[verdict.possible], Text(why))
-    app.console.print(routes)
-    for warning in found.warnings:
-        app.console.print(f"! {shown(warning)}", style="yellow", markup=False)
 
 
 @click.command()
@@ -273,9 +212,9 @@ def routes(app: App, phone: str | None) -> None:
         table.add_column(heading, overflow="fold")
     for route in ROUTES:
         verdict = verdicts.get(route.name)
-        works = (_MARKS[verdict.possible],) if verdict else ()
+        works = (MARKS[verdict.possible],) if verdict else ()
         table.add_row(route.name, *works, Text(route.what), Text(route.needs))
     app.console.print(table)
 
 
-COMMANDS: tuple[click.Command, ...] = (doctor, routes, enable, disable, status)
+COMMANDS: tuple[click.Command, ...] = (routes, enable, disable, status)
