@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent import __version__
+from agent.capture.alsa import recorder
 from agent.capture.choose import Choice, choose
 from agent.capture.consent import Consent
 from agent.capture.journal import Journal, end_journal, read_journal, write_journal
@@ -104,6 +105,11 @@ def installed_route(phone: Phone, journal: Journal | None) -> Route | None:
     if journal is not None:
         return route_of(journal)
     return next((r for r in ROUTES if r.is_installed(phone, None)), None)
+
+
+def sweep(phone: Phone) -> None:
+    """Remove what a computer that died while it only looked has left on the phone."""
+    recorder.sweep(phone)
 
 
 def stop(phone: Phone, home: Path, tell: Tell) -> None:

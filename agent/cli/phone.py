@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from agent.capture.consent import BASES, Consent, consent
 from agent.capture.control import Wanted
 from agent.capture.journal import read_consent, read_journal, write_consent
 from agent.capture.look import ask, look
-from agent.capture.route import Options
+from agent.capture.route import Options, RouteStatus
 from agent.capture.routes import NAMES, ROUTES, route_named, route_of
 from agent.cli import syncing
 from agent.cli.common import App, pass_app
@@ -35,6 +36,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--here", metavar="CC[-SS]", help="Where this phone is: DE, US-CA.")
 @click.option("--there", metavar="CC[-SS]", help="Where the other end is; default: the same.")
 @click.option("--route", type=click.Choice(NAMES), help="This way of recording, and no other.")
+@click.option(
+    "--at-boot/--no-at-boot",
+    default=None,
+    help="Go on after a reboot of the phone: a module of its root manager's. Else as before.",
+)
 @click.option("--bcr-zip", type=_FILE, help="BCR's module, to be installed.")
 @click.option("--scrcpy-server", type=_FILE, help="scrcpy's server, where it is not found.")
 @click.option("--microphone", metavar="NAME", help="This computer's input, by a part of its name.")
@@ -47,6 +53,7 @@ def enable(
     here: str | None,
     there: str | None,
     route: str | None,
+    at_boot: bool | None,
     **options: Any,
 ) -> None:
     """Turn capture on.
@@ -55,8 +62,12 @@ def enable(
     on is recorded, and the phone shows a notification that says so. Asks once for the basis on
     which you record; --basis and --here answer beforehand.
     """
-    wanted = Wanted(route, Options(**options))
     with app.open_phone(phone) as opened:
+        if at_boot is None:
+            before = read_journal(app.home, opened.serial)
+            at_boot = before is not None and before.options.get("at_boot") == "True"
+        options |= {"at_boot": at_boot, "spool_mb": app.config.spool_mb}
+        wanted = Wanted(route, Options(**options))
         given = _consent(app, opened, basis, here, there)
         choice = control.enable(opened, app.home, given, app.note, wanted)
         verdict = choice.verdict
@@ -119,6 +130,7 @@ def disable(app: App, phone: str | None) -> None:
         name = opened.facts.name
         journal = read_journal(app.home, opened.serial)
         if control.installed_route(opened, journal) is None:
+            control.sweep(opened)
             if app.json:
                 app.print_json({"enabled": False, "phone": name, "compared": []})
             app.note(f"Capture is not on: nothing was changed on {name}.")
@@ -176,10 +188,37 @@ def status(app: App, phone: str | None) -> None:
     app.note(f"Route: {said.route}.")
     if said.spooled is not None:
         app.note(f"Recordings on the phone: {said.spooled}.")
+    for text in _recorder_lines(said):
+        app.note(text)
     if not said.notice:
         app.note("The phone does not show the notification, so nothing is recorded.")
     if said.problem:
         app.note(f"Last problem: {shown(said.problem)}")
+
+
+def _recorder_lines(said: RouteStatus) -> Iterator[str]:
+    """What our own recorder on the phone says besides: nothing from the other routes."""
+    detail = said.detail
+    if detail.get("voip"):
+        yield "Another app has a call: that is not recorded."
+    if detail.get("spool_max_kb"):
+        yield f"They take {detail['spool_kb'] / 1024:.0f} of {detail['spool_max_kb'] / 1024:.0f} MiB."
+    if detail.get("events") == "untrusted":
+        yield "This phone's log does not announce calls: the recorder asks every second."
+    elif detail.get("events") == "dead" and said.running:
+        yield "The phone's log can't be followed now: the recorder asks every second."
+    if cost := detail.get("cost"):
+        yield (
+            f"It took {cost['cpu_s']:.1f} s of a processor in {cost['lived_s'] / 3600:.1f} h "
+            f"({cost['cpu_percent']:.2f} % of a core), and woke {cost['wakes']} times."
+        )
+    boot = {
+        "yes": "After a reboot the phone's root manager starts it again.",
+        "disabled": "Its module is turned off in the root manager: it ends with a reboot.",
+        "removed": "Its module is removed in the root manager: it ends with a reboot.",
+    }
+    if said.detail.get("at_boot") in boot:
+        yield boot[said.detail["at_boot"]]
 
 
 @click.command()
