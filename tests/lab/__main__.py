@@ -65,7 +65,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=("answered", "missed", "rejected", "blocked", "unanswered"),
         default="answered",
     )
-    lengths = {"ring": 2.0, "active": 5.0, "hold": 0.0, "resume": 0.0, "log-delay": 0.1}
+    call.add_argument("--second-number", default="+4915987654321", metavar="NUMBER")
+    call.add_argument("--app", default="", metavar="PACKAGE", help="an app's own call, not a SIM's")
+    call.add_argument("--managed", action="store_true", help="the app's call is Telecom's to show")
+    lengths = {"second": 0.0, "merge": 0.0, "back": 0.0}
+    lengths |= {"ring": 2.0, "active": 5.0, "hold": 0.0, "resume": 0.0, "log-delay": 0.1}
     for name, seconds in lengths.items():
         call.add_argument(f"--{name}", type=float, default=seconds, metavar="SECONDS")
     call.set_defaults(do=_call)
@@ -123,6 +127,12 @@ def _call(args: argparse.Namespace) -> int:
         active=args.active,
         hold=args.hold,
         resume=args.resume,
+        second=args.second,
+        second_number=args.second_number,
+        merge=args.merge,
+        back=args.back,
+        app=args.app,
+        managed=args.managed,
         log_delay=args.log_delay,
     )
     for step, at in played.at.items():

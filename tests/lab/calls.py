@@ -12,6 +12,8 @@ from tests.lab.errors import LabError
 Root = Callable[..., str]
 """``LabPhone.root``."""
 
+_LENGTHS = ("ring", "active", "hold", "resume", "second", "merge", "back", "log_delay")
+
 
 @dataclass(frozen=True)
 class Call:
@@ -19,6 +21,13 @@ class Call:
 
     ``presentation`` is allowed, restricted (a private number), unknown or payphone; ``outcome`` is
     answered, missed, rejected or blocked for ``in``, answered or unanswered for ``out``.
+
+    ``second``: after ``active``, another caller (``second_number``) waits for ``ring``, and is
+    then talked to while the first is held. After that both are talked to in a conference for
+    ``merge``, or else the first again for ``back``; where both are 0, all of it ends.
+
+    ``app`` is the package of an app whose own call it is: Telecom knows it, the radio and its
+    registry do not, and it is in the call log only where it is ``managed`` (a SIP account).
     """
 
     number: str = "+4917012345678"
@@ -31,20 +40,30 @@ class Call:
     active: float = 2.0
     hold: float = 0.0
     resume: float = 0.0
+    second: float = 0.0
+    second_number: str = "+4915987654321"
+    second_contact: str = ""
+    merge: float = 0.0
+    back: float = 0.0
+    app: str = ""
+    managed: bool = False
     log_delay: float = 0.1
     logged: bool = True
 
     @property
     def length(self) -> float:
         """Seconds from the first ring to the row in the call log."""
-        return self.ring + self.active + self.hold + self.resume + self.log_delay
+        alone = self.ring + self.active + self.hold + self.resume + self.log_delay
+        return alone + (self.ring + self.second + self.merge + self.back if self.second else 0.0)
 
     def command(self) -> str:
         """The command of mksh that plays it."""
         words = ["/lab/bin/call", "--direction", self.direction, "--number", self.number]
         words += ["--contact", self.contact, "--sim", str(self.sim)]
         words += ["--presentation", self.presentation, "--outcome", self.outcome]
-        for name in ("ring", "active", "hold", "resume", "log_delay"):
+        words += ["--second-number", self.second_number, "--second-contact", self.second_contact]
+        words += ["--app", self.app] + ["--managed"] * self.managed
+        for name in _LENGTHS:
             seconds = f"{getattr(self, name):.3f}".rstrip("0").rstrip(".") or "0"
             words += [f"--{name.replace('_', '-')}", seconds]
         if not self.logged:
@@ -60,12 +79,15 @@ class PlayedCall:
     id: int
     row: int | None
     """``_id`` in the call log; None for a call that was not logged."""
+    row2: int | None
+    """The second caller's."""
     type: int
     """As the call log has it: 1 in, 2 out, 3 missed, 5 rejected, 6 blocked."""
     duration: int
     """Whole seconds, as the call log has it."""
     at: dict[str, int]
-    """ringing or dialing, offhook, active, hold, resume, idle -> when; only those that happened."""
+    """ringing or dialing, offhook, active, hold, resume, waiting, second, merged, back, idle ->
+    when; only those that happened."""
 
     @property
     def begin(self) -> int:
@@ -85,6 +107,7 @@ class PlayedCall:
             call=call,
             id=int(said["id"]),
             row=int(said["row"]) if said["row"] else None,
+            row2=int(said["row2"]) if said["row2"] else None,
             type=int(said["type"]),
             duration=int(said["duration"]),
             at={name[3:]: int(ms) for name, ms in said.items() if name.startswith("at.")},

@@ -43,6 +43,13 @@ class CallWords(TypedDict, total=False):
     active: float
     hold: float
     resume: float
+    second: float
+    second_number: str
+    second_contact: str
+    merge: float
+    back: float
+    app: str
+    managed: bool
     log_delay: float
     logged: bool
 

@@ -88,6 +88,66 @@ def test_an_outgoing_call(shell: Shell, phone: LabPhone) -> None:
     assert played.type == 2
 
 
+def telecom_calls(shell: Shell) -> list[tuple[str, str, str]]:
+    """State, children and parent of each call that Telecom knows."""
+    text = shell("dumpsys telecom").text.partition("mCallAudioManager")[0]
+    return re.findall(r"state=(\w+),.*childs\((\d)\), has_parent\((\w+)\)", text)
+
+
+def test_a_second_caller_waits_and_the_first_is_held(shell: Shell, phone: LabPhone) -> None:
+    call = phone.start_call(sim=1, ring=0.8, active=0.3, second=0.8, back=0.8)
+    call.wait_for("waiting")
+    block = registry(shell)[1]
+    assert precise(block) == "1 6 1 0"
+    assert block["mCallIncomingNumber"] == call.call.second_number
+    assert [c[0] for c in telecom_calls(shell)] == ["ACTIVE", "RINGING"]
+    call.wait_for("second")
+    assert precise(registry(shell)[1]) == "2 0 1 2"
+    assert [c[0] for c in telecom_calls(shell)] == ["ON_HOLD", "ACTIVE"]
+    call.wait_for("back")
+    assert precise(registry(shell)[1]) == "2 0 1 0"
+    assert [c[0] for c in telecom_calls(shell)] == ["ACTIVE"]
+    played = call.wait()
+    assert list(played.at)[3:] == ["waiting", "second", "back", "idle"]
+    assert precise(registry(shell)[1]) == "0 0 0 0" and telecom_calls(shell) == []
+    rows = phone.root(f"{CALLS} --projection _id:number:type:duration:subscription_id")
+    first, second = f"_id={played.row}, number=+49170", f"_id={played.row2}, number=+49159"
+    assert re.search(rf"{re.escape(first)}12345678, type=1, duration=[2-9], ", rows)
+    assert re.search(rf"{re.escape(second)}87654321, type=1, duration=[01], ", rows)
+
+
+def test_two_calls_become_a_conference(shell: Shell, phone: LabPhone) -> None:
+    call = phone.start_call(ring=0.1, active=0.1, second=0.1, merge=0.6)
+    call.wait_for("merged")
+    assert precise(registry(shell)[0]) == "2 0 1 0"
+    assert telecom_calls(shell) == [
+        ("ACTIVE", "0", "true"),
+        ("ACTIVE", "0", "true"),
+        ("ACTIVE", "2", "false"),
+    ]
+    played = call.wait()
+    assert list(played.at)[-2:] == ["merged", "idle"]
+    assert played.row is not None and played.row2 == played.row + 1
+    assert phone.call(active=0.1).id == played.id + 3
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_an_apps_own_call_is_telecoms_and_not_the_radios(
+    managed: bool, shell: Shell, phone: LabPhone
+) -> None:
+    call = phone.start_call(app="org.example.chat", managed=managed, ring=0.1, active=0.6)
+    call.wait_for("active")
+    assert {precise(block) for block in registry(shell)} == {"0 0 0 0"}
+    telecom = shell("dumpsys telecom").text
+    assert "state=ACTIVE, tpac=ComponentInfo{org.example.chat/" in telecom
+    assert f"prop=[{'' if managed else ' self_mng'}]], voip=true\n" in telecom
+    audio = shell("dumpsys audio").text
+    assert "- Actual mode = MODE_IN_COMMUNICATION" in audio
+    assert "- Package: org.example.chat" in audio
+    assert (call.wait().row is not None) is managed
+    assert "voip=true" in phone.root("logcat -d -b main,system -s Telecom:I")
+
+
 def test_the_lengths_are_those_asked_for(phone: LabPhone) -> None:
     played = phone.call(ring=0.25, active=1.5)
     assert played.at["offhook"] - played.at["ringing"] >= 250
