@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 HELPER := device_scripts/pcm/SHA256SUMS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test phone bench lint format helper venv wheel clean deps-demo deps-test
+.PHONY: help demo test phone bench stops soak lint format helper venv wheel clean deps-demo deps-test
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ phone: deps-demo venv helper ## Have a lab phone running, to play with
 
 bench: deps-demo venv helper ## Measure, beside adb and others, and from a call's end to its row
 	@$(RUN) -m tests.bench $(ARGS)
+
+stops: deps-demo venv helper ## Kill something at random points of enable, calls and disable, and look
+	@$(RUN) -m tests.stops $(ARGS)
+
+soak: deps-demo venv helper ## Record hundreds of calls in a row, and look
+	@$(RUN) -m tests.soak $(ARGS)
 
 lint: deps-test venv ## Check style, types and shell scripts
 	@$(RUN) -m ruff check --quiet .
