@@ -19,7 +19,9 @@ class Source:
 
     ``atomic`` says that what writes there renames a finished file into place, so that a file
     that can be seen is whole; anywhere else a file has to be seen unchanged twice. ``root``
-    says that only root can enter the folder.
+    says that only root can enter the folder. ``traits`` is what the recorder's rule
+    (:mod:`agent.sync.settled`) wants to know: ``staging``, where what is done is moved elsewhere;
+    ``sidecars``, where each recording gets one; ``shared``, where files of others lie too.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Source:
     root: bool = False
     atomic: bool = False
     recorder: str | None = None
+    traits: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,6 @@ class PhoneFiles(Protocol):
 
         Returns early when ``cancel`` is set.
         """
+
+    def in_call(self) -> bool:
+        """Whether a call is on: ringing, dialing, active or held. True where it can't be told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -124,6 +125,13 @@ class Phone:
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             raise RemoteError(f"the phone's sha256sum gave no hash of {shown(path)}")
         return digest
+
+    def in_call(self) -> bool:
+        """See :class:`agent.phone.files.PhoneFiles`. Android writes ``mCallState=`` for each SIM:
+        0 idle, 1 ringing, 2 offhook (TelephonyManager)."""
+        said = self.run("dumpsys telephony.registry | grep mCallState=").text
+        states = set(re.findall(r"mCallState=(\d)", said))
+        return states != {"0"}
 
     def _output(self, script: str, *, root: bool, timeout: float = 60.0) -> Iterator[bytes]:
         if root:

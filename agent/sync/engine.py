@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from agent.adb.reconnect import Cancel
@@ -34,28 +33,11 @@ from agent.sync.pull import (
     read_small,
     verify,
 )
+from agent.sync.scene import Scenes
+from agent.sync.settled import PROVISIONAL, Rules
 from agent.sync.sidecar import LARGEST, Sidecar, parse
 from agent.sync.spot import Spotted, spot, stem
 from agent.text import shown
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How patient sync is, in seconds.
-
-    ``settle_s``: how long a file must have been the same where files are not renamed into
-    place; more than the coarsest clock that dates files (FAT's, 2 s). ``sidecar_wait_s``: how
-    long a recording of ours may be without its sidecar. ``attempts``: pulls of a file in one
-    run until it counts as failed; ``retry_s`` doubles with each failure up to ``retry_most_s``.
-    ``patience_s``: how long a pull waits for a phone whose link broke.
-    """
-
-    settle_s: float = 3.0
-    sidecar_wait_s: float = 10.0
-    attempts: int = 3
-    retry_s: float = 30.0
-    retry_most_s: float = 3600.0
-    patience_s: float = 15.0
 
 
 class SyncEngine:
@@ -79,6 +61,7 @@ class SyncEngine:
         self.sources = tuple(sources)
         self.rules = rules or Rules()
         self._on_event = on_event
+        self._scenes = Scenes(archive, phone, self.rules, self._update)
         self.serial = phone.serial
         archive.add_phone(self.serial)
         warm_up()
@@ -108,7 +91,7 @@ class SyncEngine:
             spotted = self._spot(source, report)
             for sighting in spotted.recordings:
                 if sighting.state not in ("filed", "empty"):
-                    self._take(source, spotted, sighting, report, cancel, retry_failed)
+                    self._take(source, sighting, report, cancel, retry_failed)
             self._complete(source, spotted, report, cancel)
             if not source.atomic and report.filed:
                 self._look_back(source, spotted, report)
@@ -129,6 +112,7 @@ class SyncEngine:
         files = self.phone.scan(source)
         report.scanned = len(files)
         spotted = spot(self.archive, self.serial, source, files)
+        self._scenes.keep(source, spotted)
         for sighting in spotted.new:
             self._tell("seen", sighting.shown, sighting.size)
         for sighting in spotted.gone:
@@ -139,7 +123,6 @@ class SyncEngine:
     def _take(
         self,
         source: Source,
-        spotted: Spotted,
         sighting: Sighting,
         report: Report,
         cancel: Cancel,
@@ -154,47 +137,38 @@ class SyncEngine:
                 report.waiting.append(sighting.shown)
                 report.come_back(due_s)
                 return
-        wait_s = self._unsettled_s(source, spotted, sighting, now)
-        if wait_s > 0:
+        settled = self._scenes.settled(source, sighting, cancel)
+        if settled.theirs:
+            return
+        if settled.wait_s > 0:
             report.waiting.append(sighting.shown)
-            report.come_back(wait_s)
+            report.come_back(settled.wait_s)
             if sighting.state != "settling":
                 self._update(sighting, state="settling")
                 self._tell("waiting", sighting.shown, sighting.size)
         elif sighting.size == 0:
             self._update(sighting, state="empty")
         else:
-            self._bring(source, spotted, sighting, report, cancel)
-
-    def _unsettled_s(self, source: Source, spotted: Spotted, sighting: Sighting, now: int) -> float:
-        """How long the file has to be left alone yet; 0 when it can be taken."""
-        if not source.atomic:
-            patience = self.rules.settle_s
-        elif source.recorder == "offhook" and spotted.sidecar_of(sighting) is None:
-            patience = self.rules.sidecar_wait_s
-        else:
-            return 0.0
-        if sighting.unchanged_ms > now:  # our clock was turned back
-            self._update(sighting, unchanged_ms=now)
-        return max(patience - (now - sighting.unchanged_ms) / 1000, 0.0)
+            self._bring(source, sighting, report, cancel, settled.flags)
 
     # Pull, verify, store, index
 
     def _bring(
         self,
         source: Source,
-        spotted: Spotted,
         sighting: Sighting,
         report: Report,
         cancel: Cancel,
+        flags: tuple[str, ...],
     ) -> None:
         died_before = sighting.tries if sighting.state == "pulling" else 0
         self._update(sighting, state="pulling", tries=sighting.tries + 1)
         self._tell("pulling", sighting.shown, sighting.size)
         try:
-            beside = spotted.sidecar_of(sighting)
+            beside = self._scenes.sidecar_of(source, sighting)
             sidecar = self._read_sidecar(source, beside, cancel) if beside else None
             new = describe(source, sighting, sidecar)
+            new.flags += [flag for flag in flags if flag not in new.flags]
             part, how = self._pull(source, sighting, new, cancel)
             try:
                 report.pulled_bytes += part.size
@@ -304,7 +278,11 @@ class SyncEngine:
                 report.come_back(self.rules.settle_s)
                 continue
             sidecar = self._read_sidecar(source, beside, cancel)
-            if sidecar is not None:
+            if sidecar is None:
+                continue
+            if self.archive.recording(sighting.sha256).sidecar == sidecar.raw:  # it was moved
+                self._update(beside, state="filed", sha256=sighting.sha256)
+            else:
                 recording = self._add_sidecar(sighting, beside, sidecar)
                 report.completed.append(recording)
                 self._tell("sidecar", sighting.shown, sighting.size, recording=recording)
@@ -313,7 +291,8 @@ class SyncEngine:
         sha256 = sighting.sha256 or ""
         with self.archive.writing():
             known = self.archive.recording(sha256)
-            flags = [flag for flag in known.flags if flag != NO_SIDECAR]
+            better = PROVISIONAL if sidecar.finished else ()
+            flags = [f for f in known.flags if f != NO_SIDECAR and f not in better]
             flags += [flag for flag in sidecar.flags if flag not in flags]
             self.archive.change(sha256, sidecar.facts, sidecar=sidecar.raw, flags=json.dumps(flags))
             self.archive.log("sidecar added", sha256=sha256, phone=self.serial, path=beside.path)

@@ -15,18 +15,22 @@ from agent.archive.records import Fact
 
 LARGEST = 256 * 1024  # bytes
 _LONGEST_TEXT = 200
+_LONGEST_S = 1_000_000
+_MOST_CALLS = 20
 _EARLIEST_MS = 1_000_000_000_000  # 2001; before it, a clock that was never set
 _LATEST_MS = 32_503_680_000_000  # 3000
 
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What a sidecar says. ``problem`` says what was wrong with it, if anything."""
+    """What a sidecar says. ``problem`` says what was wrong with it, if anything. ``finished``:
+    whether the recording came to its end, None where the sidecar does not tell."""
 
     raw: str
     facts: dict[str, Fact] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     problem: str | None = None
+    finished: bool | None = None
 
 
 def parse(recorder: str | None, data: bytes) -> Sidecar:
@@ -67,6 +71,12 @@ class _Reader:
         if type(value) is int and _EARLIEST_MS <= value <= _LATEST_MS:
             return value
         return None
+
+    def seconds(self, key: str) -> float | None:
+        value = self.said.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if 0 <= value < _LONGEST_S else None
 
     def small(self, key: str) -> str | None:
         value = self.said.get(key)
@@ -117,19 +127,54 @@ def _parse_offhook(raw: str, reader: _Reader) -> Sidecar:
 
 
 def _parse_bcr(raw: str, reader: _Reader) -> Sidecar:
+    """BCR's metadata has no schema number: what is there is what counts. ``output`` came with
+    1.49, ``duration_secs_wall`` with 1.78, ``package_name`` with 2.5."""
     reader.state("route", "bcr")
     reader.state("started_ms", reader.time("timestamp_unix_ms"))
     reader.state("direction", reader.direction())
     reader.state("sim", reader.small("sim_slot"))
-    calls = reader.said.get("calls")
-    first = calls[0] if isinstance(calls, list) and calls else None
-    if isinstance(first, dict):
-        call = _Reader(first, reader.source)
-        reader.state("number", call.text("phone_number"))
-        reader.state("contact", call.text("contact_name"))
+    reader.state("app", reader.text("package_name"))
+    listed = reader.said.get("calls")
+    calls = [
+        _Reader(call, reader.source)
+        for call in (listed[:_MOST_CALLS] if isinstance(listed, list) else ())
+        if isinstance(call, dict)
+    ]
+    if calls:
+        reader.state("number", calls[0].text("phone_number"))
+        reader.state("contact", calls[0].text("contact_name") or calls[0].text("caller_name"))
     if "contact" not in reader.facts:
         reader.state("contact", reader.text("call_log_name"))
-    return Sidecar(raw, reader.facts)
+    flags = []
+    if len(calls) > 1 or reader.said.get("direction") == "conference":
+        flags.append("conference")
+        said = [(call.text("phone_number"), call.text("contact_name")) for call in calls]
+        reader.state("parties", [{"number": number, "contact": name} for number, name in said])
+    output = reader.said.get("output")
+    if not isinstance(output, dict) or "recording" not in output:
+        return Sidecar(raw, reader.facts, flags)
+    recording = output["recording"]
+    if not isinstance(recording, dict):
+        return Sidecar(raw, reader.facts, flags, finished=False)
+    flags += _bcr_health(reader, _Reader(recording, reader.source))
+    return Sidecar(raw, reader.facts, flags, finished=True)
+
+
+def _bcr_health(reader: _Reader, recording: _Reader) -> list[str]:
+    """What BCR says of how it heard the call: facts into ``reader``, and flags."""
+    flags = []
+    overruns = recording.said.get("buffer_overruns")
+    if type(overruns) is int and 0 < overruns < 1 << 31:
+        reader.state("overruns", overruns)
+        flags.append("gaps")
+    for fact in ("paused", "holding"):
+        if recording.said.get(f"was_ever_{fact}") is True:
+            reader.state(fact, True)
+    wall, heard = recording.seconds("duration_secs_wall"), recording.seconds("duration_secs_total")
+    if wall is not None and heard is not None and wall - heard > max(1.0, 0.1 * wall):
+        reader.state("heard_s", heard)
+        flags.append("shorter than the call")
+    return flags
 
 
 _PARSERS: dict[str, Callable[[str, _Reader], Sidecar]] = {

@@ -33,15 +33,21 @@ SUFFIXES = frozenset(
     ]
 )
 SIDECAR = ".json"
+LOG = ".log.txt"
+_CRASH = "crash"
 _INT64 = (1 << 63) - 1
 
 
 @dataclass
 class Spotted:
-    """A source's files as a scan found them: recordings, newest first, and sidecars, by path."""
+    """A source's files as a scan found them: recordings, newest first, and sidecars, by path.
+
+    ``logs`` are the paths of the logs that BCR keeps while it records, without ``.log.txt``.
+    """
 
     recordings: list[Sighting] = field(default_factory=list)
     sidecars: dict[str, Sighting] = field(default_factory=dict)
+    logs: set[str] = field(default_factory=set)
     new: list[Sighting] = field(default_factory=list)
     gone: list[Sighting] = field(default_factory=list)
 
@@ -50,13 +56,22 @@ class Spotted:
         return self.sidecars.get(stem(sighting.path) + SIDECAR)
 
 
+def flat(source: Source, path: str) -> str:
+    """A path in a source as BCR writes it when it can't make a folder or give a name:
+    ``a/b.oga`` is ``ERROR_a_b.oga``. To compare names of one recorder across its folders."""
+    return path.removeprefix(source.path + "/").replace("/", "_").removeprefix("ERROR_")
+
+
 def spot(archive: Archive, serial: str, source: Source, files: Iterable[RemoteFile]) -> Spotted:
     """Bring the sightings of a source up to date with a scan of it, and sort them."""
     now = archive.clock()
+    files = list(files)
     with archive.reading() as db:
         known = sightings.current(db, serial, source.name)
     wanted = {file.path: _bounded(file) for file in files if kind_of(file.path)}
     spotted = Spotted()
+    logs = (f.path.removesuffix(LOG) for f in files if f.path.endswith(LOG))
+    spotted.logs = {log for log in logs if log.rsplit("/", 1)[-1] != _CRASH}
     fresh: list[RemoteFile] = []
     changed: list[tuple[Sighting, RemoteFile]] = []
     back: list[Sighting] = []

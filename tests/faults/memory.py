@@ -67,6 +67,7 @@ class MemoryPhone:
     no_hash_tool: bool = False
     link_down: bool = False
     comes_back: bool = True
+    calling: bool = False
     on_break: Callable[[], None] = lambda: None
     sent: Counter[str] = field(default_factory=Counter)
     reads: list[str] = field(default_factory=list)
@@ -121,6 +122,10 @@ class MemoryPhone:
         if self.lies.get(path):
             return self.lies[path].pop(0)
         return hashlib.sha256(data).hexdigest()
+
+    def in_call(self) -> bool:
+        self._call("in_call")
+        return self.calling
 
     def _file(self, path: str) -> MemoryFile:
         if path not in self.files:

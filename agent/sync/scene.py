@@ -1,0 +1,107 @@
+"""What the rules of :mod:`agent.sync.settled` look at: put together out of the last scans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agent.adb.reconnect import Cancel
+from agent.archive.archive import Archive
+from agent.archive.sightings import Sighting
+from agent.errors import LinkError, PhoneError
+from agent.phone.files import PhoneFiles, Source
+from agent.sync.pull import read_small
+from agent.sync.settled import Rules, Scene, Settled, settled
+from agent.sync.sidecar import LARGEST, Sidecar, parse
+from agent.sync.spot import SIDECAR, Spotted, flat, stem
+
+_MOST_READ = 1000  # sidecars that are remembered
+
+
+class Scenes:
+    """The folders of one phone as they were last scanned. ``update`` changes a sighting."""
+
+    def __init__(
+        self, archive: Archive, phone: PhoneFiles, rules: Rules, update: Callable[..., Any]
+    ) -> None:
+        self._archive, self._phone, self._rules = archive, phone, rules
+        self._update = update
+        self._spotted: dict[Source, Spotted] = {}
+        self._read: dict[tuple[int, int, int], Sidecar | None] = {}
+        self._call_ms = 0  # when a call was last seen to be on
+
+    def keep(self, source: Source, spotted: Spotted) -> None:
+        """A scan's result."""
+        self._spotted[source] = spotted
+
+    def settled(self, source: Source, sighting: Sighting, cancel: Cancel) -> Settled:
+        """What its recorder's rule says of a file; LinkError when the phone is gone."""
+        now = self._archive.clock()
+        beside = self.sidecar_of(source, sighting)
+        for file in (sighting, beside):
+            if file is not None and file.unchanged_ms > now:  # our clock was turned back
+                self._update(file, unchanged_ms=now)
+
+        def quiet_s() -> float:
+            if self._phone.in_call():
+                self._call_ms = self._archive.clock()
+            return (now - max(sighting.unchanged_ms, min(self._call_ms, now))) / 1000
+
+        return settled(
+            Scene(
+                source,
+                self._spotted[source],
+                sighting,
+                self._rules,
+                (now - sighting.unchanged_ms) / 1000,
+                quiet_s,
+                beside,
+                0.0 if beside is None else (now - beside.unchanged_ms) / 1000,
+                lambda: self._read_once(source, beside, cancel) if beside else None,
+                {other: found for other, found in self._kin(source) if other != source},
+            )
+        )
+
+    def sidecar_of(self, source: Source, sighting: Sighting) -> Sighting | None:
+        """The sidecar beside a recording; or the one of its name in another of the recorder's
+        folders, where one of the two could not be moved."""
+        beside = self._spotted[source].sidecar_of(sighting)
+        if beside is not None or source.atomic:
+            return beside
+        name = flat(source, stem(sighting.path)) + SIDECAR
+        return next(
+            (
+                sidecar
+                for other, found in self._kin(source)
+                for path, sidecar in found.sidecars.items()
+                if flat(other, path) == name
+            ),
+            None,
+        )
+
+    def _kin(self, source: Source) -> list[tuple[Source, Spotted]]:
+        """All folders of a recorder that moves its files from one to another."""
+        if source.recorder is None:
+            return []
+        return [
+            (other, found)
+            for other, found in self._spotted.items()
+            if other.recorder == source.recorder
+        ]
+
+    def _read_once(self, source: Source, sighting: Sighting, cancel: Cancel) -> Sidecar | None:
+        """What a sidecar says, read anew only when it has changed; None where it can't be."""
+        key = (sighting.id, sighting.size, sighting.mtime_ns)
+        if key not in self._read:
+            if len(self._read) > _MOST_READ:
+                self._read.clear()
+            try:
+                data = read_small(
+                    self._phone, sighting.path, root=source.root, cancel=cancel, most=LARGEST
+                )
+            except LinkError:
+                raise
+            except PhoneError:
+                return None
+            self._read[key] = parse(source.recorder, data)
+        return self._read[key]
