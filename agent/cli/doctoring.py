@@ -2,39 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 from rich.table import Table
 from rich.text import Text
 
 from agent.capture.doctor import Diagnosis, diagnose
+from agent.capture.offline.verdicts import Offline, diagnose_dumps
+from agent.capture.route import Verdict
 from agent.cli.common import App, pass_app
+from agent.errors import UsageError
 from agent.text import shown
 
 MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]try it[/]"}
 _PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
+_PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @_PHONE
+@click.option("--from", "source", type=_PATH, help="Not a phone, but its bundle or its dumps.")
+@click.option("--bundle", type=_PATH, help="Save what a phone says, redacted, into this file.")
 @pass_app
-def doctor(app: App, phone: str | None) -> None:
+def doctor(app: App, phone: str | None, source: Path | None, bundle: Path | None) -> None:
     """Say what a phone can do.
 
     What it is, what could record its calls, and why the rest could not. Nothing is changed.
+    With --from, of a phone that is not here: a bundle, a dump, or a folder of them (getprop,
+    tinymix, /proc/asound/pcm and cards, mixer_paths*.xml, audio_platform_info*.xml).
     """
+    if source is not None:
+        if bundle is not None or phone is not None:
+            raise UsageError("--from looks at files, so --phone and --bundle make no sense with it")
+        found = diagnose_dumps(source)
+        if app.json:
+            app.print_json(found.as_dict())
+        else:
+            _print_offline(app, found)
+        return
     with app.open_phone(phone) as opened:
-        found = diagnose(opened, app.home)
+        diagnosis = diagnose(opened, app.home)
     if app.json:
-        app.print_json(found.as_dict())
+        app.print_json(diagnosis.as_dict())
     else:
-        _print_diagnosis(app, found)
+        _print_diagnosis(app, diagnosis)
+
+
+def _print_offline(app: App, found: Offline) -> None:
+    dumps = found.dumps
+    said = dumps.properties
+    used = [f"{name} ({what})" for name, what in dumps.files.items() if what]
+    unused = [name for name, what in dumps.files.items() if not what]
+    mixer = sum(map(len, (dumps.controls or {}).values()))
+    _print_facts(
+        app,
+        ("phone", found.name or "not named in the files"),
+        (
+            "chip",
+            " ".join(w for w in (said.get("ro.soc.model"), said.get("ro.board.platform")) if w),
+        ),
+        ("kernel", dumps.kernel or ""),
+        ("sound", ", ".join(card.name for card in dumps.cards)),
+        ("", f"{mixer} controls" if mixer else "no live mixer"),
+        ("", "no list of PCMs" if dumps.pcms is None else f"{len(dumps.pcms)} PCMs"),
+        ("read", ", ".join(used)),
+        ("not used", ", ".join(unused)),
+    )
+    _print_routes(app, found.routes)
+    _print_warnings(app, dumps.warnings)
 
 
 def _print_diagnosis(app: App, found: Diagnosis) -> None:
     facts = found.facts
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
     space = "unknown" if facts.free_bytes is None else f"{facts.free_bytes / 2**30:.1f} GiB"
     sound = found.sound
     cards = ", ".join(card.name for card in sound.cards) if sound else "can't be seen without root"
@@ -46,7 +87,8 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
     recorder_line = "not installed"
     if found.recorder is not None and found.recorder.installed:
         recorder_line = found.recorder.state or "installed, does not run"
-    for name, value in (
+    _print_facts(
+        app,
         ("phone", f"{facts.name}, serial {facts.serial}"),
         ("chip", f"{facts.soc or facts.platform} ({facts.abis})"),
         ("kernel", facts.kernel),
@@ -57,20 +99,54 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
         ("clock", f"{found.clock.ms:+d} ms to this computer's (± {found.clock.error_ms} ms)"),
         ("free", space),
         ("recorder", recorder_line),
-    ):
+    )
+    _print_routes(app, found.routes)
+    _print_warnings(app, found.warnings)
+
+
+def _print_facts(app: App, *rows: tuple[str, str]) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows:
         if value:
             table.add_row(name, Text(shown(value)))
     app.console.print(table)
+
+
+def _print_routes(app: App, verdicts: Sequence[Verdict]) -> None:
     app.console.print()
     routes = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     routes.add_column("route")
     routes.add_column("works")
     routes.add_column("why", overflow="fold")
-    for verdict in found.routes:
-        why = shown(verdict.reason) + (f". {verdict.instead}" if verdict.instead else "")
+    for verdict in verdicts:
+        why = shown(verdict.reason)
+        if verdict.family:
+            why = f"{verdict.family}: {why}"
+        why += "".join(f"\n{line}" for line in _plan_lines(verdict))
+        why += f"\n{verdict.instead}" if verdict.instead else ""
         routes.add_row(verdict.route, MARKS[verdict.possible], Text(why))
     app.console.print(routes)
-    for warning in found.warnings:
+
+
+def _plan_lines(verdict: Verdict) -> list[str]:
+    """The alsa route's plan, as far as there is one."""
+    said = verdict.as_dict()
+    if verdict.route != "alsa" or verdict.possible is False:
+        return []
+    lines = [f"set  {shown(c['name'])} = {shown(c['value'])}" for c in said["controls"]]
+    if said["pcm"] is not None:
+        card = "of a card not known" if said["card"] is None else f"of card {said['card']}"
+        named = f", {shown(said['pcm_name'])}" if said["pcm_name"] else ""
+        lines.append(f"read PCM {said['pcm']} {card}{named}")
+    if said["channels"]:
+        lines.append(f"for  {' and '.join(said['channels'])}, at {said['rate']} Hz")
+    return [f"  {line}" for line in lines]
+
+
+def _print_warnings(app: App, warnings: Sequence[str]) -> None:
+    for warning in warnings:
         app.console.print(f"! {shown(warning)}", style="yellow", markup=False)
 
 
