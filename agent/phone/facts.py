@@ -11,7 +11,11 @@ from agent.adb.link import Link
 from agent.errors import RemoteError
 from agent.text import shown
 
-_PROPERTY = re.compile(r"^\[(?P<key>[^\]]+)\]: \[(?P<value>.*?)\]$", re.MULTILINE | re.DOTALL)
+# A value ends where the next property begins: so a hostile list takes no longer than its length.
+_PROPERTY = re.compile(
+    r"^\[(?P<key>[^\]\n]+)\]: \[(?P<value>(?:(?!\n\[[^\]\n]+\]: \[).)*?)\]$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def parse_getprop(text: str) -> dict[str, str]:
