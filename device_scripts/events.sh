@@ -12,6 +12,7 @@ load_trust() { # -> trust: the buffers of the log to read, or `untrusted`
   [ -r "$H/trust" ] && read -r trust <"$H/trust"
   case $trust in system | main,system | untrusted) ;; *) trust=system ;; esac
   [ "$trust" = untrusted ] || ! is_silenced || trust=untrusted
+  put "$RUN/trust" "$trust"
 }
 
 is_silenced() { # what a tag may log, the most particular property first, as liblog asks
@@ -55,7 +56,7 @@ listen() { # listen SECONDS MS: for so long, or until Telecom says that a call c
     case $event in
       *setCallState*)
         now_ms
-        heard=yes suspect='' burst=8 alert=$NOW
+        heard=yes news=yes suspect='' burst=8 alert=$NOW
         return ;;
     esac
     # Whoever floods the log must not keep us from looking.
@@ -74,6 +75,7 @@ judge_events() { # after each look: was the call that it found announced?
     case $trust in system) trust=main,system ;; *) trust=untrusted ;; esac
     say "the log did not announce a call; now: $trust"
     put "$H/trust" "$trust"
+    put "$RUN/trust" "$trust"
     stop_events
     start_events
   fi

@@ -55,7 +55,7 @@ run() {
   recover
   new_call
   now_ms
-  last=0 burst=0 stale='' unseen=0 heard='' other_at='' voip=''
+  last=0 burst=0 stale='' unseen=0 heard='' news='' other_at='' voip=''
   checked=$NOW seen=$NOW looked=$NOW alert=$NOW
   load_trust
   start_events
@@ -115,6 +115,7 @@ passed() { # passed SINCE MS: so long ago, or the clock was set back. NOW is set
 
 look_after() { # between calls. What needs a process is done seldom: each wakes the phone for longer
   checked=$NOW
+  news=$news$voip
   recover_file
   resumed=''
   new_call
@@ -199,24 +200,27 @@ step() {
 }
 
 other_app() { # a call that the radio knows nothing of is another app's, and is not recorded
-  if [ -z "$OTHER_APP" ]; then
-    other_at=''
-    if [ -n "$voip" ]; then voip='' && write_state idle; fi
+  [ -n "$OTHER_APP" ] || other_at=''
+  if [ -n "$OTHER_APP" ]; then
+    now_ms
+    other_at=${other_at:-$NOW}
+    # The radio may just be slow to say so; or a phone's never does, then Telecom has to be asked.
+    [ -z "$voip" ] && passed "$other_at" 1500 || return
+  elif [ -z "$news" ] || [ "$burst" -gt 0 ]; then
     return
   fi
-  now_ms
-  other_at=${other_at:-$NOW}
-  # The radio may just be slow to say so; or a phone's never does, then Telecom has to be asked.
-  if [ -z "$voip" ] && passed "$other_at" 1500; then
-    ask_telecom
-    if [ "$CELLULAR" -gt 0 ]; then
-      PRECISE=no
-      say "this phone does not say what its radio's calls do"
-    else
-      voip=yes
-      write_state idle
-      say "another app's call: not recorded"
-    fi
+  news=''
+  ask_telecom
+  if [ "$CELLULAR" -gt 0 ] && [ -n "$OTHER_APP" ]; then
+    PRECISE=no
+    say "this phone does not say what its radio's calls do"
+  elif [ "$FOREIGN" -gt 0 ] && [ -z "$voip" ]; then
+    voip=yes
+    write_state idle
+    say "another app's call: not recorded"
+  elif [ "$FOREIGN" = 0 ] && [ -n "$voip" ]; then
+    voip=''
+    write_state idle
   fi
 }
 

@@ -30,7 +30,7 @@ cost() { # -> ticks of the processor (100 a second), wake-ups, seconds of life, 
 events_word() { # what wakes the recorder: a buffer of the log; or `dead`, `untrusted`: the clock
   pid_in "$RUN/logcat.pid"
   word=''
-  [ -r "$H/trust" ] && read -r word <"$H/trust"
+  [ -r "$RUN/trust" ] && read -r word <"$RUN/trust"
   if [ "$word" != untrusted ] && ! is_ours "$PID" logcat; then word=dead; fi
   echo "events=${word:-system}"
 }
