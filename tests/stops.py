@@ -241,9 +241,10 @@ class Driver:
             one.wrong.append(f"{one.had_s:.2f} s were there, {one.kept_s:.2f} s are kept")
         if one.stage == "call" and one.victim in OTHERS and one.kept_s < 2.4 - LAST_S:
             one.wrong.append(f"nobody touched the recorder, and it kept {one.kept_s:.2f} s")
-        wrong = [row["id"] for row in rows if row["silent"] or not row["verified"]]
-        if wrong and one.kept_s > LAST_S:
-            one.wrong.append(f"silent, or not verified: {wrong}")
+        for row in rows:
+            # What begins in a call's last moment may hear no more of it.
+            if not row["verified"] or (row["silent"] and row["duration_s"] > LAST_S):
+                one.wrong.append(f"silent, or not verified: {row}")
 
 
 def _three(line: str) -> tuple[str, str, str]:
