@@ -24,7 +24,9 @@ class Call:
 
     ``second``: after ``active``, another caller (``second_number``) waits for ``ring``, and is
     then talked to while the first is held. After that both are talked to in a conference for
-    ``merge``, or else the first again for ``back``; where both are 0, all of it ends.
+    ``merge``, or else the first again for ``back``; where both are 0, all of it ends. With
+    ``takeover`` the first caller hangs up while the second rings: that is two calls, the second
+    of which is answered after another ``ring`` (``left``, ``answered2``, ``active2``).
 
     ``app`` is the package of an app whose own call it is: Telecom knows it, the radio and its
     registry do not, and it is in the call log only where it is ``managed`` (a SIP account).
@@ -45,6 +47,7 @@ class Call:
     second_contact: str = ""
     merge: float = 0.0
     back: float = 0.0
+    takeover: bool = False
     app: str = ""
     managed: bool = False
     log_delay: float = 0.1
@@ -54,7 +57,8 @@ class Call:
     def length(self) -> float:
         """Seconds from the first ring to the row in the call log."""
         alone = self.ring + self.active + self.hold + self.resume + self.log_delay
-        return alone + (self.ring + self.second + self.merge + self.back if self.second else 0.0)
+        ring = self.ring * (2 if self.takeover else 1)
+        return alone + (ring + self.second + self.merge + self.back if self.second else 0.0)
 
     def command(self) -> str:
         """The command of mksh that plays it."""
@@ -63,6 +67,7 @@ class Call:
         words += ["--presentation", self.presentation, "--outcome", self.outcome]
         words += ["--second-number", self.second_number, "--second-contact", self.second_contact]
         words += ["--app", self.app] + ["--managed"] * self.managed
+        words += ["--takeover"] * self.takeover
         for name in _LENGTHS:
             seconds = f"{getattr(self, name):.3f}".rstrip("0").rstrip(".") or "0"
             words += [f"--{name.replace('_', '-')}", seconds]

@@ -48,6 +48,7 @@ class CallWords(TypedDict, total=False):
     second_contact: str
     merge: float
     back: float
+    takeover: bool
     app: str
     managed: bool
     log_delay: float
