@@ -86,8 +86,8 @@ talking() { # somebody can be heard: a call is active or held, not only dialled 
   esac
 }
 
-ask_telecom() { # -> CELLULAR, FOREIGN how many calls; PARTIES of a conference, or nothing
-  CELLULAR=0 FOREIGN=0 PARTIES='' ids=' '
+ask_telecom() { # -> CELLULAR, WAITING, FOREIGN how many calls; PARTIES of a conference, or nothing
+  CELLULAR=0 WAITING=0 FOREIGN=0 PARTIES='' ids=' '
   lines=$(dumpsys telecom 2>/dev/null | grep -E '^ *\[(Call id=)?TC@[0-9]+')
   old=$IFS
   IFS=$NL
@@ -101,10 +101,10 @@ ask_telecom() { # -> CELLULAR, FOREIGN how many calls; PARTIES of a conference, 
       *DISCONNECTED*) ;;
       *.TelephonyConnectionService*)
         case $line in
-          *'childs(0)'*) CELLULAR=$((CELLULAR + 1)) ;;
           *'childs('[1-9]*)
             value=${line#*childs\(}
             PARTIES=${value%%[!0-9]*} ;;
+          *'state=RINGING,'* | *", RINGING, "*) WAITING=$((WAITING + 1)) ;;
           *) CELLULAR=$((CELLULAR + 1)) ;;
         esac ;;
       *) FOREIGN=$((FOREIGN + 1)) ;;

@@ -211,7 +211,7 @@ other_app() { # a call that the radio knows nothing of is another app's, and is 
   fi
   news=''
   ask_telecom
-  if [ "$CELLULAR" -gt 0 ] && [ -n "$OTHER_APP" ]; then
+  if [ $((CELLULAR + WAITING)) -gt 0 ] && [ -n "$OTHER_APP" ]; then
     PRECISE=no
     say "this phone does not say what its radio's calls do"
   elif [ "$FOREIGN" -gt 0 ] && [ -z "$voip" ]; then

@@ -163,26 +163,29 @@ APP = "org.example.app/org.example.app.CallConnectionService"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (telecom(("TC@4", "ACTIVE", RADIO, 0)), "1 0 "),
-        (telecom(("TC@4", "ON_HOLD", RADIO, 0), ("TC@5", "ACTIVE", RADIO, 0)), "2 0 "),
+        (telecom(("TC@4", "ACTIVE", RADIO, 0)), "1 0 0 "),
+        (telecom(("TC@4", "ON_HOLD", RADIO, 0), ("TC@5", "ACTIVE", RADIO, 0)), "2 0 0 "),
         (
             telecom(
                 ("TC@4", "ACTIVE", RADIO, 0), ("TC@5", "ACTIVE", RADIO, 0),
                 ("TC@6", "ACTIVE", RADIO, 2),
             ),
-            "2 0 2",
+            "2 0 0 2",
         ),
-        (telecom(("TC@7", "ACTIVE", APP, 0)), "0 1 "),
-        (telecom(("TC@7", "DISCONNECTED", RADIO, 0)), "0 0 "),
-        (telecom(), "0 0 "),
+        (telecom(("TC@4", "ACTIVE", RADIO, 0), ("TC@5", "RINGING", RADIO, 0)), "1 1 0 "),
+        (telecom(("TC@7", "ACTIVE", APP, 0)), "0 0 1 "),
+        (telecom(("TC@7", "DISCONNECTED", RADIO, 0)), "0 0 0 "),
+        (telecom(), "0 0 0 "),
         # Before Android 11.
         (
             (f"    [TC@1, ACTIVE, {RADIO}, tel:*67, A, childs(0), has_parent(false), "
             "[Capabilities: CAPABILITY_HOLD], [Properties:]]\n"),
-            "1 0 ",
+            "1 0 0 ",
         ),
-        ("", "0 0 "),
+        ("", "0 0 0 "),
     ],
 )  # fmt: skip
 def test_telecoms_calls(ask: Ask, text: str, said: str) -> None:
-    assert ask(text, 'ask_telecom; print "$CELLULAR $FOREIGN $PARTIES"').rstrip("\n") == said
+    assert (
+        ask(text, 'ask_telecom; print "$CELLULAR $WAITING $FOREIGN $PARTIES"').rstrip("\n") == said
+    )

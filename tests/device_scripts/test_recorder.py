@@ -163,6 +163,19 @@ def test_a_second_call_and_a_conference_are_one_recording(recorder: Recorder) ->
     assert {both["part"], held["part"]} == {1}
 
 
+def test_a_call_that_rang_into_the_one_before_is_a_recording_of_its_own(
+    recorder: Recorder,
+) -> None:
+    recorder.install()
+    recorder.do("on")
+    recorder.phone.call(ring=0.7, active=0.7, second=0.7, takeover=True)
+    wait_until(lambda: len(recorder.sidecars()) == 2)
+    first, then = recorder.sidecars()
+    assert (first["number"], first["calls"], first["cut"]) == ("+4917012345678", 1, False)
+    assert (then["number"], then["calls"], then["cut"]) == ("+4915987654321", 1, False)
+    assert (then["direction"], then["part"]) == ("in", 1)
+
+
 def test_a_full_spool_refuses_the_next_call(recorder: Recorder) -> None:
     recorder.install(SPOOL_MAX_KB=4096)
     recorder.do("on")
