@@ -1,0 +1,132 @@
+"""The stand-in of BCR on a lab phone: started, given something to hear, and asked what it made.
+
+BCR itself can't run there; ``android/lab/bcr`` says what the stand-in does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shlex
+import zipfile
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from tests.lab.phone import LabPhone
+
+ID = "com.chiller3.bcr"
+UID = 10215
+PREFS = f"/data/user_de/0/{ID}/shared_prefs/{ID}_preferences.xml"
+OWN = f"/data/media/0/Android/data/{ID}/files"
+_FORMATS = {  # suffix: container, codec, rate
+    "oga": ("ogg", "libopus", 48000),
+    "m4a": ("mp4", "aac", 16000),
+    "flac": ("flac", "flac", 16000),
+    "wav": ("wav", "pcm_s16le", 16000),
+}
+
+
+def sound(suffix: str, seconds: float, tone: float) -> bytes:
+    """A file as BCR's encoders make them: a tone, in the container that the suffix names."""
+    container, codec, rate = _FORMATS[suffix]
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate, layout="mono")
+        samples = 8000 * np.sin(2 * np.pi * tone * np.arange(round(seconds * rate)) / rate)
+        frame = av.AudioFrame.from_ndarray(
+            samples.astype("<i2").reshape(1, -1), format="s16", layout="mono"
+        )
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+        fitting = av.AudioResampler(stream.format, "mono", rate, stream.frame_size or None)
+        for piece in (*fitting.resample(frame), *fitting.resample(None)):
+            file.mux(stream.encode(piece))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+class StandIn:
+    """BCR on a phone that has it. ``start`` once; a call is recorded when its settings say so."""
+
+    def __init__(self, phone: LabPhone) -> None:
+        self.phone = phone
+        self.sounds: dict[str, bytes] = {}
+        """SHA-256 -> what is, or was, to be heard."""
+        self._count = 0
+
+    def start(self) -> None:
+        """Telecom, which starts the app when a call begins."""
+        self.phone.root(
+            "mkdir -p /lab/state/bcr/audio; chmod -R 777 /lab/state/bcr; umask 0; "
+            "setsid /lab/bin/bcr telecom </dev/null >/dev/null 2>&1 & echo $! > /lab/state/bcr.pid"
+        )
+
+    def stop(self) -> None:
+        """No more Telecom, and the app with it."""
+        self.phone.root(
+            f"kill $(cat /lab/state/bcr.pid); kill -9 $(pidof {ID}); rm -f /lab/state/bcr.pid; :"
+        )
+
+    def give(self, data: bytes, suffix: str) -> str:
+        """What the next call sounds like; its SHA-256."""
+        self._count += 1
+        name = f"/lab/state/bcr/audio/{self._count:03}.{suffix}"
+        self.phone.root(f"cat > {name}.new; chmod 666 {name}.new; mv {name}.new {name}", input=data)
+        digest = hashlib.sha256(data).hexdigest()
+        self.sounds[digest] = data
+        return digest
+
+    def goes_wrong(self, *words: str) -> None:
+        """What goes wrong from the next call on; nothing without words."""
+        self.phone.root(f"print -r -- {shlex.quote(' '.join(words))} > /lab/state/bcr/mode")
+
+    def idle(self, timeout: float = 20) -> None:
+        """Until nothing is being recorded or moved: the queue of sounds is empty, no log is left."""
+        self.phone.root(
+            f'until [ -z "$(ls /lab/state/bcr/audio)" ] && ! ls {OWN}/*.log.txt >/dev/null 2>&1; '
+            "do usleep 20000; done",
+            timeout=timeout,
+        )
+
+    def settings(self, **values: str | bool | int) -> None:
+        """The settings as Android would write them, and BCR not running."""
+        lines = []
+        for name, value in values.items():
+            if isinstance(value, bool):
+                lines.append(f'<boolean name="{name}" value="{str(value).lower()}" />')
+            elif isinstance(value, int):
+                lines.append(f'<int name="{name}" value="{value}" />')
+            else:
+                lines.append(f'<string name="{name}">{value}</string>')
+        body = "".join(f"    {line}\n" for line in lines)
+        text = f"<?xml version='1.0' encoding='utf-8' standalone='yes' ?>\n<map>\n{body}</map>\n"
+        folder = PREFS.rpartition("/")[0]
+        self.phone.root(
+            f"kill -9 $(pidof {ID}) 2>/dev/null; mkdir -p {folder}; cat > {PREFS}; "
+            f"chown -R {UID}:{UID} {folder}; chmod 771 {folder}; chmod 660 {PREFS}",
+            input=text.encode(),
+        )
+
+    def prefs(self) -> str:
+        """The settings as they are; empty where there is no file."""
+        return self.phone.root(f"cat {PREFS} 2>/dev/null; :")
+
+    def allowed(self) -> str:
+        """What Android allows it."""
+        return self.phone.root(
+            f"dumpsys package {ID}; cmd appops get {ID} RECORD_AUDIO; cmd deviceidle whitelist"
+        )
+
+
+def module_zip(*, name: str = ID, version: str = "v3.7", apk: bytes = b"PK\x03\x04...") -> bytes:
+    """A zip with the files of BCR's module; none of them is BCR's."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr(
+            "module.prop", f"id={name}\nname=BCR\nversion={version}\nversionCode=198400\n"
+        )
+        file.writestr(f"system/priv-app/{ID}/app-release.apk", apk)
+        file.writestr(f"system/etc/permissions/privapp-permissions-{ID}.xml", "<permissions/>")
+        file.writestr("META-INF/com/google/android/update-binary", "#!/sbin/sh\n")
+    return out.getvalue()
