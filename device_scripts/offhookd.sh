@@ -241,10 +241,14 @@ load_config() {
   done <"$H/config"
 }
 
-take_lock() { # held by whoever lives of supervisor and loop: never two
+lock_is_free() { # and is ours then; held by whoever lives of supervisor and loop: never two
   exec 9>"$RUN/lock"
   # mksh keeps descriptors above 2 from its children unless they are named again.
-  flock -n 9 9>&9 || {
+  flock -n 9 9>&9
+}
+
+take_lock() {
+  lock_is_free || {
     echo 'already running' >&2
     exit 4
   }
@@ -297,21 +301,31 @@ supervise() {
   rm -f "$RUN/supervisor.pid"
 }
 
+end_whoever_runs() { # asked again and again: the supervisor may just be starting another loop
+  pid_in "$RUN/daemon.pid"
+  if is_ours "$PID" offhookd; then
+    # It has a recording to finish, perhaps; at last it has had its time.
+    if [ "$tries" -gt 120 ]; then kill -KILL "$PID"; else kill -TERM "$PID"; fi
+    return
+  fi
+  # Without a loop its supervisor ends by itself, for it finds the file `stop`.
+  pid_in "$RUN/supervisor.pid"
+  if [ "$tries" -gt 40 ] && is_ours "$PID" offhookd; then kill -KILL "$PID"; fi
+}
+
 stop() {
   : >"$H/off" # nobody but `on` starts it again
   : >"$RUN/stop"
   one_at_a_time
   : >"$RUN/stop" # a start that was under way has taken it away
   : >"$H/off"
-  pid_in "$RUN/daemon.pid"
-  is_ours "$PID" offhookd && kill -TERM "$PID"
-  if ! wait_gone "$PID" offhookd 100; then
-    kill -KILL "$PID"
-    wait_gone "$PID" offhookd 20
-  fi
-  pid_in "$RUN/supervisor.pid"
-  if ! wait_gone "$PID" offhookd 30; then kill -KILL "$PID"; fi
-  take_lock
+  tries=0
+  until lock_is_free; do
+    end_whoever_runs
+    tries=$((tries + 1))
+    [ "$tries" -lt 200 ] || { echo 'the recorder does not end' >&2; exit 4; }
+    sleep 0.1
+  done
   load_config
   capture='' recording='' resumed=''
   recover

@@ -95,7 +95,12 @@ def check(found: Soak, rows: list[dict[str, Any]], clock_ms: float) -> None:
             if index not in taken and -500 <= at - talk.begin <= talk.end - talk.begin
         ]
         if not near:
-            found.wrong.append(f"call {number}, {talk.seconds:.2f} s: no recording")
+            around = [
+                f"{(at - talk.begin) / 1000:+.2f} s: {row['duration_s']:.2f} s {row['flags']}"
+                for at, row in zip(begun, left, strict=True)
+                if abs(at - talk.begin) < 20_000
+            ]
+            found.wrong.append(f"call {number}, {talk.seconds:.2f} s: no recording; {around}")
             continue
         row = left[near[0]]
         taken.add(near[0])
@@ -105,7 +110,8 @@ def check(found: Soak, rows: list[dict[str, Any]], clock_ms: float) -> None:
         found.row_s.append((added - (talk.end - clock_ms)) / 1000)
         if abs(lost) > CUT_S:
             found.wrong.append(
-                f"call {number}: {talk.seconds:.2f} s were said, {row['duration_s']:.2f} recorded"
+                f"call {number}: {talk.seconds:.2f} s were said, {row['duration_s']:.2f} recorded, "
+                f"from {(begun[near[0]] - talk.begin) / 1000:.2f} s on, {row['flags']}"
             )
         if row["silent"] or not row["verified"] or "cut" in row["flags"]:
             found.wrong.append(f"call {number}: {row['flags']}, silent {row['silent']}")
@@ -152,7 +158,7 @@ def run(
         clock = read_clock(opened.link)
     found = Soak()
     if idle_s:
-        _never.wait(20)  # it is wide awake for a while after its start
+        _never.wait(30)  # it is wide awake for a while after its start
         tell(idle_cost(offhook, idle_s))
 
     def progress(talks: list[Talk]) -> None:
@@ -166,7 +172,7 @@ def run(
     offhook.good("sync")
     check(found, offhook.rows(), clock.ms)
     if idle_s:
-        _never.wait(20)
+        _never.wait(30)
         tell(idle_cost(offhook, idle_s))
     offhook.good("disable", timeout=600)
     for _ in range(50):

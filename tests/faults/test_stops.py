@@ -1,0 +1,23 @@
+"""A few rounds of `make stops`: what is killed at a random point is made good."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.lab.phone import LabPhone
+from tests.stops import run
+
+ROUNDS = int(os.environ.get("OFFHOOK_STOPS", "4"))
+
+
+@pytest.mark.vm
+def test_what_is_killed_anywhere_leaves_nothing_that_is_not_made_good(
+    vm_of: Callable[[str], LabPhone], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    wrong = run(vm_of("sm8250"), tmp_path / "home", seed=4, count=ROUNDS, tell=told.append)
+    assert not wrong, "\n".join(told)
