@@ -68,6 +68,8 @@ class Scenes:
         beside = self._spotted[source].sidecar_of(sighting)
         if beside is not None or source.atomic:
             return beside
+        if "staging" in source.traits and (near := self._lengthened(source, sighting)) is not None:
+            return near
         name = flat(source, stem(sighting.path)) + SIDECAR
         return next(
             (
@@ -78,6 +80,18 @@ class Scenes:
             ),
             None,
         )
+
+    def _lengthened(self, source: Source, sighting: Sighting) -> Sighting | None:
+        """The sidecar of a file that BCR could not move, and so not rename: it is named after the
+        file, with what the call log told at the call's end."""
+        spotted = self._spotted[source]
+        taken = {stem(other.path) for other in spotted.recordings}
+        found = [
+            sidecar
+            for path, sidecar in spotted.sidecars.items()
+            if path.startswith(stem(sighting.path) + "_") and stem(path) not in taken
+        ]
+        return found[0] if len(found) == 1 else None
 
     def _kin(self, source: Source) -> list[tuple[Source, Spotted]]:
         """All folders of a recorder that moves its files from one to another."""

@@ -129,9 +129,12 @@ def _parse_offhook(raw: str, reader: _Reader) -> Sidecar:
 def _parse_bcr(raw: str, reader: _Reader) -> Sidecar:
     """BCR's metadata has no schema number: what is there is what counts. ``output`` came with
     1.49, ``duration_secs_wall`` with 1.78, ``package_name`` with 2.5."""
+    began, direction = reader.time("timestamp_unix_ms"), reader.direction()
     reader.state("route", "bcr")
-    reader.state("started_ms", reader.time("timestamp_unix_ms"))
-    reader.state("direction", reader.direction())
+    reader.state("started_ms", began)
+    # It is when the call was made, not when recording began: what the call log dates by.
+    reader.state("ringing_ms" if direction == "in" else "offhook_ms", began if direction else None)
+    reader.state("direction", direction)
     reader.state("sim", reader.small("sim_slot"))
     reader.state("app", reader.text("package_name"))
     listed = reader.said.get("calls")

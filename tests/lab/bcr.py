@@ -82,10 +82,10 @@ class StandIn:
         self.phone.root(f"print -r -- {shlex.quote(' '.join(words))} > /lab/state/bcr/mode")
 
     def idle(self, timeout: float = 20) -> None:
-        """Until nothing is being recorded or moved: the queue of sounds is empty, no log is left."""
+        """Until nothing is being recorded or moved, or the app is dead."""
         self.phone.root(
-            f'until [ -z "$(ls /lab/state/bcr/audio)" ] && ! ls {OWN}/*.log.txt >/dev/null 2>&1; '
-            "do usleep 20000; done",
+            f"while pidof {ID} >/dev/null && [ -e /lab/state/bcr/busy ]; do usleep 20000; done; "
+            "rm -f /lab/state/bcr/busy",
             timeout=timeout,
         )
 

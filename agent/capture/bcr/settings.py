@@ -134,12 +134,17 @@ running() {
 		[ "$(stat -c %u "/proc/$p" 2>/dev/null)" = "$uid" ] && echo "$p"
 	done
 }
+# A recording is being written or moved: a file of it is open, or its log is fresh.
 writing() {
+	for p in $(running); do
+		ls -l "/proc/$p/fd" 2>/dev/null
+		for child in $(pgrep -P "$p" 2>/dev/null); do ls -l "/proc/$child/fd" 2>/dev/null; done
+	done | grep -q "/$package/files/" && return 0
 	[ -n "$(running)" ] || return 1
-	find "$logs" "$boot" -name '*.log.txt' ! -name crash.log.txt -mmin -2 2>/dev/null |
-		while IFS= read -r log; do
-			[ -f "${log%.log.txt}.json" ] || echo "$log"
-		done | grep -q .
+	find "$logs" "$boot" -name '*.log.txt' 2>/dev/null | while IFS= read -r log; do
+		changed=$(stat -c %Y "$log" 2>/dev/null) || continue
+		[ $(($(date +%s) - changed)) -ge 10 ] || [ -f "${log%.log.txt}.json" ] || echo "$log"
+	done | grep -q .
 }
 give_up() {
 	rm -f "$new"
