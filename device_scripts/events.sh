@@ -3,7 +3,7 @@
 # to the system buffer (android.telecom.Log uses Slog); what a vendor's does is found out: a call
 # that nobody announced costs the log its trust, and from then on we ask every second.
 
-IDLE_S=30     # between two questions while nothing happens and the log can be trusted
+IDLE_S=60     # between two questions while nothing happens and the log can be trusted
 ALERT_MS=15000 # after an event the registry is asked every second: it may be slow to know
 LATE_MS=5000  # a line of the log that comes later than this is none
 
@@ -47,6 +47,10 @@ stop_events() {
   rm -f "$RUN/logcat.pid"
 }
 
+may_wait() { # the log can be trusted: after a first miss only once it has announced something
+  events_live 2000 && passed "$alert" "$ALERT_MS" && { [ "$trust" = system ] || [ -n "$proven" ]; }
+}
+
 events_live() { # events_live MS: there has been a log for so long
   [ -n "$logcat" ] && kill -0 "$logcat" 2>/dev/null && passed "$logcat_at" "$1"
 }
@@ -56,7 +60,8 @@ listen() { # listen SECONDS MS: for so long, or until Telecom says that a call c
     case $event in
       *setCallState*)
         now_ms
-        heard=yes news=yes suspect='' burst=8 alert=$NOW
+        heard=yes suspect='' proven=yes burst=8 alert=$NOW
+        case $event in *.TelephonyConnectionService*) ;; *) news=yes ;; esac # see other_app
         return ;;
     esac
     # Whoever floods the log must not keep us from looking.
@@ -72,7 +77,7 @@ judge_events() { # after each look: was the call that it found announced?
     suspect=$looked
   fi
   if [ -n "$suspect" ] && passed "$suspect" "$LATE_MS"; then
-    case $trust in system) trust=main,system ;; *) trust=untrusted ;; esac
+    case $trust in system) trust=main,system proven='' ;; *) trust=untrusted ;; esac
     say "the log did not announce a call; now: $trust"
     put "$H/trust" "$trust"
     put "$RUN/trust" "$trust"

@@ -49,13 +49,13 @@ finish() {
 
 run() {
   put "$RUN/daemon.pid" "$$"
-  capture='' recording='' logcat='' PRECISE=''
+  capture='' recording='' logcat='' PRECISE='' room=''
   trap finish TERM INT HUP
   resumed='' cut_part=0
   recover
   new_call
   now_ms
-  last=0 burst=0 stale='' unseen=0 heard='' news='' other_at='' voip=''
+  last=0 burst=0 stale='' unseen=0 heard='' news='' proven='' other_at='' voip=''
   checked=$NOW seen=$NOW looked=$NOW alert=$NOW
   load_trust
   start_events
@@ -75,7 +75,7 @@ run() {
       listen 0.05 50
     elif [ "$STATE" != 0 ]; then
       listen 0.25 250
-    elif [ -z "$OTHER_APP" ] && events_live 2000 && passed "$alert" "$ALERT_MS"; then
+    elif [ -z "$OTHER_APP" ] && may_wait; then
       listen "$IDLE_S" "${IDLE_S}000"
     else
       listen 1 1000
@@ -96,6 +96,10 @@ notice_is_up() { # -> unseen, how often it was missed
   unseen=$((unseen + 1))
   say 'the phone does not show the notification; nothing is recorded until it does'
   false
+}
+
+shown_lately() { # NOW is set
+  [ "$unseen" = 0 ] && ! passed "$seen" 5000
 }
 
 keep_notice() { # somebody may have wiped it away in the middle of a call: no recording without it
@@ -327,7 +331,7 @@ stop() {
     sleep 0.1
   done
   load_config
-  capture='' recording='' resumed=''
+  capture='' recording='' resumed='' room=''
   recover
   rm -f "$RUN/daemon.pid" "$RUN/supervisor.pid" "$RUN/state" "$RUN/stop" "$RUN/events"
   [ ! -f "$RUN/call.wav" ] || { echo 'a recording could not be moved to the spool' >&2; exit 7; }

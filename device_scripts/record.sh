@@ -1,22 +1,35 @@
-# shellcheck shell=ksh disable=SC2034,SC2153
+# shellcheck shell=ksh disable=SC2034,SC2153,SC2154
 # One recording: armed while the phone rings, begun when somebody can be heard, filed in the spool.
 
 room_for_it() { # -> room, KiB that a recording may take; false and a word in the log when none
-  # shellcheck disable=SC2046 # the fields of df's last line
-  set -- $(df -k "$H" | tail -n 1)
-  room=$((${4:-0} - MIN_FREE_KB))
-  if [ "$room" -lt "$LEAST_KB" ]; then
-    say "refused: ${4:-0} KiB free, $MIN_FREE_KB are to stay free"
-    return 1
+  now_ms
+  # What was asked a moment ago, less what was recorded since: calls may come one after another.
+  if [ "${room:-0}" -lt "$LEAST_KB" ] || passed "$room_at" 60000; then
+    # shellcheck disable=SC2046 # the fields of df's last line
+    set -- $(df -k "$H" | tail -n 1)
+    room=$((${4:-0} - MIN_FREE_KB)) room_at=$NOW
+    filled="${4:-0} KiB free, $MIN_FREE_KB are to stay free"
+    # shellcheck disable=SC2046 # the fields of du's only line
+    set -- $(du -sk "$SPOOL")
+    left=$((SPOOL_MAX_KB - ${1:-0}))
+    if [ "$left" -lt "$room" ]; then
+      room=$left filled="the spool is full, ${1:-0} of $SPOOL_MAX_KB KiB"
+    fi
   fi
-  # shellcheck disable=SC2046 # the fields of du's only line
-  set -- $(du -sk "$SPOOL")
-  left=$((SPOOL_MAX_KB - ${1:-0}))
-  if [ "$left" -lt "$LEAST_KB" ]; then
-    say "refused: the spool is full, ${1:-0} of $SPOOL_MAX_KB KiB"
-    return 1
-  fi
-  [ "$room" -le "$left" ] || room=$left
+  [ "$room" -lt "$LEAST_KB" ] || return 0
+  say "refused: $filled"
+  room=''
+  return 1
+}
+
+less_room() { # less_room RESULT: what the helper says that it wrote, in its JSON
+  case $1 in
+    *'"bytes":'[0-9][0-9][0-9][0-9]*)
+      value=${1#*'"bytes":'}
+      value=${value%%[!0-9]*}
+      [ -z "$room" ] || room=$((room - ${value%???})) ;;
+    *) room='' ;;
+  esac
 }
 
 may_record() { # asked while the phone still rings or dials: none of it delays the recording
@@ -24,7 +37,7 @@ may_record() { # asked while the phone still rings or dials: none of it delays t
     say 'refused: an earlier recording could not be moved to the spool'
   elif ! room_for_it; then
     :
-  elif ! show_notice; then
+  elif ! shown_lately && ! notice_is_up; then
     say 'refused: the phone does not show the notification'
   else
     return 0
@@ -164,6 +177,7 @@ file_recording() { # file_recording CUT CALL_ENDED_MS|null CODE: into the spool,
 \"consent\":\"$CONSENT\",\"card\":$CARD,\"device\":$DEVICE,\"legs\":\"$LEGS\",\
 \"capture\":$result}" && move "$RUN/call.wav" "$SPOOL/$stem.wav"; then
     say "recorded, cut=$1"
+    less_room "$result"
   else
     rm -f "$SPOOL/$stem.json"
     say 'nothing was recorded to the spool: the recording stays where it is'

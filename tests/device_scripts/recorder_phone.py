@@ -29,7 +29,7 @@ size=0
 while :; do
   head -c 500000 /dev/zero >>"$out"
   size=$((size + 500000))
-  [ "$size" -lt "$most" ] || { print '{"ended":"max-bytes"}'; exit 0; }
+  [ "$size" -lt "$most" ] || { print "{\"ended\":\"max-bytes\",\"bytes\":$size}"; exit 0; }
   sleep 0.1 &
   wait $!
 done
@@ -37,8 +37,12 @@ done
 
 #: Waits that a test has no time for.
 QUICK = {
-    "events.sh": {"ALERT_MS=15000": "ALERT_MS=300", "LATE_MS=5000": "LATE_MS=300"},
-    "offhookd.sh": {'"$checked" 25000': '"$checked" 500', "events_live 2000": "events_live 200"},
+    "events.sh": {
+        "ALERT_MS=15000": "ALERT_MS=300",
+        "LATE_MS=5000": "LATE_MS=300",
+        "events_live 2000": "events_live 200",
+    },
+    "offhookd.sh": {'"$checked" 25000': '"$checked" 500'},
 }
 
 

@@ -12,7 +12,7 @@ from tests.lab.phone import LabPhone
 from tests.offhook import wait_until
 
 STAND_INS = "/data/local/tmp/stand-ins"
-SOON = {"events.sh": {"IDLE_S=30 ": "IDLE_S=1 "}}
+SOON = {"events.sh": {"IDLE_S=60 ": "IDLE_S=1 "}}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_a_log_that_does_not_announce_calls_loses_its_trust_for_good(recorder: R
         wait_until(lambda e=events: recorder.status()["events"] == e)  # type: ignore[misc]
         if events != "untrusted":  # it is found wanting only once it has been there for a while
             recorder.phone.root("sleep 2")
-    assert len(recorder.sidecars()) == 2
+    wait_until(lambda: len(recorder.sidecars()) == 2)
     recorder.do("stop")
     recorder.do("on")
     assert recorder.status()["events"] == "untrusted"
