@@ -8,6 +8,7 @@ manager's busybox runs service.sh.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from agent.errors import CaptureError
 from agent.phone.phone import Phone, open_phone
 from tests.device_scripts.recorder_phone import Recorder
 from tests.lab.phone import LabPhone
-from tests.offhook import wait_until
+from tests.offhook import Offhook, wait_until
 
 ASH = "ASH_STANDALONE=1 /lab/bin/busybox sh"
 
@@ -161,3 +162,27 @@ def test_without_a_root_manager_that_reads_modules_it_says_so(
             install_module(phone)
     finally:
         recorder.phone.root("mv /data/adb/elsewhere /data/adb/modules")
+
+
+def test_a_recorder_of_another_age_is_told_by_sync_watch_and_status(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    offhook = Offhook(tmp_path / "home", recorder.phone.address)
+    recorder.phone.root(f"sed -i s/^PROTOCOL=1$/PROTOCOL=0/ {HOME}/offhookd.sh")
+    recorder.do("on")
+    told = "the recorder on the phone is of Offhook 9.9, which is older than this one"
+    assert told in " ".join(offhook.good("sync").err.split())
+    assert told in offhook.good("--json", "status").json["problem"]
+    with offhook.watching() as watching:
+        watching.wait("version")
+    recorder.phone.root(f"sed -i s/^PROTOCOL=0$/PROTOCOL=1/ {HOME}/offhookd.sh")
+    assert "Offhook 9.9" not in offhook.good("sync").err
+
+
+def test_disable_sweeps_what_a_computer_left_that_died_while_it_looked(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    recorder.clear()
+    recorder.phone.root("mkdir /data/adb/.offhook-0123; touch /data/local/tmp/.offhook-4567")
+    Offhook(tmp_path / "home", recorder.phone.address).good("disable")
+    assert recorder.phone.root("ls -A /data/adb /data/local/tmp").count(".offhook-") == 0
