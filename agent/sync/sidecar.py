@@ -117,6 +117,12 @@ def _parse_offhook(raw: str, reader: _Reader) -> Sidecar:
         value = reader.said.get(key)
         if isinstance(value, dict) and len(json.dumps(value)) <= LARGEST // 8:
             reader.state(key, value)
+    for key, usual in (("holds", 0), ("calls", 1), ("parties", None)):
+        value = reader.said.get(key)
+        if type(value) is int and value != usual and 0 <= value < 100:
+            reader.state(key, value)
+    if reader.said.get("conference") is True:
+        reader.state("conference", True)
     part = reader.said.get("part")
     if type(part) is int and 1 < part < 1000:
         reader.state("part", part)

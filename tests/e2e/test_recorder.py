@@ -30,9 +30,6 @@ def test_at_boot_goes_on_after_a_reboot_and_leaves_no_trace(
 ) -> None:
     before = sm8250.snapshot()
     offhook.good("enable", "--at-boot", *CONSENT)
-    offhook.good("enable", "--no-at-boot")
-    assert sm8250.root(f"ls -d {MODULE} 2>/dev/null; exit 0") == ""
-    offhook.good("enable", "--at-boot")
     offhook.good("enable")  # as it was
     said = offhook.good("--json", "status").json
     assert (said["at_boot"], said["protocol"], said["events"]) == ("yes", 1, "system")

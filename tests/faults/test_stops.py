@@ -11,7 +11,9 @@ import pytest
 from tests.lab.phone import LabPhone
 from tests.stops import run
 
-ROUNDS = int(os.environ.get("OFFHOOK_STOPS", "4"))
+#: Its first three: adbd in a disable, a power cut in a call, this computer's offhook in an enable.
+SEED = 1989
+ROUNDS = int(os.environ.get("OFFHOOK_STOPS", "3"))
 
 
 @pytest.mark.vm
@@ -19,5 +21,5 @@ def test_what_is_killed_anywhere_leaves_nothing_that_is_not_made_good(
     vm_of: Callable[[str], LabPhone], tmp_path: Path
 ) -> None:
     told: list[str] = []
-    wrong = run(vm_of("sm8250"), tmp_path / "home", seed=4, count=ROUNDS, tell=told.append)
+    wrong = run(vm_of("sm8250"), tmp_path / "home", seed=SEED, count=ROUNDS, tell=told.append)
     assert not wrong, "\n".join(told)

@@ -52,6 +52,15 @@ def test_a_whole_one() -> None:
     assert json.loads(sidecar.raw) == WHOLE
 
 
+def test_holds_and_conferences_are_facts_where_there_were_any() -> None:
+    plain = {"holds": 0, "calls": 1, "conference": False, "parties": None}
+    assert not set(plain) & set(values(WHOLE | plain))
+    said = {"holds": 1, "calls": 2, "conference": True, "parties": 3}
+    assert values(WHOLE | said).items() >= said.items()
+    odd = {"holds": "1", "calls": -1, "conference": "yes", "parties": 1e9}
+    assert not set(odd) & set(values(WHOLE | odd))
+
+
 def test_a_private_call_has_no_number() -> None:
     found = values({**WHOLE, "number": None, "presentation": 2, "direction": "unknown"})
     assert "number" not in found
