@@ -11,6 +11,7 @@
     │   ├── UnauthorizedError   12   the phone has not accepted this computer's key
     │   ├── NoPhoneError        13   no such phone, or none at all
     │   ├── RootError           14   su is absent, denies or does not answer
+    │   │   └── NoRootError     14   there is no su: the phone is not rooted
     │   ├── RemoteError         15   a command on the phone failed
     │   └── FileGoneError       16   a file on the phone is not there any more
     ├── CaptureError            20   capture can't be turned on, or off, as asked
@@ -95,6 +96,10 @@ class RootError(PhoneError):
     """The phone's su is absent, denies, or does not answer."""
 
     exit_code = 14
+
+
+class NoRootError(RootError):
+    """The phone has no su, so nothing of ours can run there as root."""
 
 
 class RemoteError(PhoneError):

@@ -19,6 +19,8 @@ from agent.errors import NoPhoneError, OffhookError, UsageError
 from agent.phone.phone import Phone, open_phone
 from agent.text import json_text, shown
 
+_PIPE_WIDTH = 1000  # columns where there is no terminal: a line stays one, to be searched
+
 FIRST_PHONE = (
     "Plug it in with «USB debugging» on, and let `adb devices` see it; or turn on ADB over TCP "
     "(`adb tcpip 5555` over USB), then `offhook connect HOST:5555`."
@@ -36,6 +38,13 @@ class Target:
     serial: str | None = None
 
 
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    return console
+
+
 @dataclass
 class App:
     """A run of ``offhook``: what its global options say."""
@@ -44,10 +53,8 @@ class App:
     json: bool = False
     phone: str | None = None
     via: Way | None = None
-    console: Console = field(default_factory=lambda: Console(highlight=False, emoji=False))
-    errors: Console = field(
-        default_factory=lambda: Console(stderr=True, highlight=False, emoji=False)
-    )
+    console: Console = field(default_factory=lambda: _console(stderr=False))
+    errors: Console = field(default_factory=lambda: _console(stderr=True))
     _config: Config | None = None
 
     @property
@@ -68,7 +75,7 @@ class App:
     def note(self, text: str) -> None:
         """A line for the person, never mixed into ``--json``."""
         to = self.errors if self.json else self.console
-        to.print(text, markup=False, soft_wrap=not to.is_terminal)
+        to.print(text, markup=False)
 
     def known(self) -> dict[str, Target]:
         """Every phone known here, by its alias (or its serial) and by its serial."""

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 from agent.adb import shell
 from agent.adb.link import Link
 from agent.adb.shell import Completed, NotStartedError, Process
-from agent.errors import LinkTimeout, RemoteError, RootError
+from agent.errors import LinkTimeout, NoRootError, RemoteError, RootError
 from agent.phone.session import Session
 from agent.text import shown
 
@@ -135,7 +135,7 @@ def find_root(link: Link, *, timeout: float = _ASK_TIMEOUT) -> Root:
         return Root(link, "sh -c", "adbd")
     where, _, version = said.partition("\n")
     if not where.strip():
-        raise RootError(f"the phone at {link.where} has no su, so it is not rooted", hint=_HINT)
+        raise NoRootError(f"the phone at {link.where} has no su, so it is not rooted", hint=_HINT)
     words = ""
     for prefix in ("su -c", "su 0 sh -c"):
         root = Root(link, prefix, _su_name(version))

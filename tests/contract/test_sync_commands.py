@@ -157,7 +157,6 @@ def test_an_agent_killed_in_a_pull_leaves_nothing_half(lab: LabPhone, offhook: O
     ("mode", "words"),
     [
         ("deny", "denied root"),
-        ("absent", "not rooted"),
         ("slow 60", "did not answer"),
     ],
 )
@@ -182,6 +181,23 @@ def test_without_root_there_is_one_clear_message_and_nothing_is_left(
         lab.su("grant")
     offhook.good("sync")
     assert len(offhook.rows()) == 1
+
+
+def test_a_phone_that_was_never_rooted_is_asked_for_what_needs_no_root(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    lab.su("absent")
+    try:
+        before = lab.snapshot()
+        ran = offhook.run("enable", "--route", "alsa", "--basis", "own-line", "--here", "DE")
+        assert ran.code == 21, ran
+        assert "not rooted" in ran.err
+        assert ran.err.count("offhook: ") == 1
+        assert offhook.good("--json", "status").json["installed"] is False
+        assert offhook.good("--json", "disable").json["compared"] == []
+        assert lab.diff(before, lab.snapshot()) == []
+    finally:
+        lab.su("grant")
 
 
 def test_sources_that_need_no_root_are_pulled_without_it(lab: LabPhone, offhook: Offhook) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.capture.alsa import module, plan, recorder
+from agent.capture.alsa.recorder import RecorderStatus
 from agent.capture.journal import Journal
 from agent.capture.route import Plan, Route, RouteStatus, Seen, Setup, Tell, Verdict
-from agent.errors import CaptureError, RemoteError, RestoreError, RouteError
+from agent.errors import CaptureError, NoRootError, RemoteError, RestoreError, RouteError
 from agent.phone.files import Source
 from agent.phone.helper import borrowed_helper
 
@@ -86,7 +87,10 @@ class AlsaRoute(Route):
 
     def status(self, phone: Phone, journal: Journal | None) -> RouteStatus:
         """See :class:`Route`."""
-        said = recorder.status(phone)
+        try:
+            said = recorder.status(phone)
+        except NoRootError:
+            said = RecorderStatus(False)
         return RouteStatus(
             self.name,
             said.installed,
@@ -117,7 +121,10 @@ class AlsaRoute(Route):
 
     def is_installed(self, phone: Phone, journal: Journal | None) -> bool:
         """See :class:`Route`. The phone knows, even when another computer enabled it."""
-        return recorder.is_installed(phone)
+        try:
+            return recorder.is_installed(phone)
+        except NoRootError:
+            return False
 
 
 def _check_ready(phone: Phone) -> None:

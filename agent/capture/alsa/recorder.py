@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 
 from agent import __version__
@@ -10,7 +11,7 @@ from agent.adb import shell
 from agent.capture.alsa import module
 from agent.capture.consent import Consent
 from agent.capture.route import Plan
-from agent.errors import CaptureError, LinkTimeout, RestoreError
+from agent.errors import CaptureError, LinkTimeout, NoRootError, RestoreError
 from agent.phone import notice, scripts
 from agent.phone.files import Source
 from agent.phone.helper import PRIVATE, PrivateFile, install
@@ -160,7 +161,8 @@ def remove_recorder(phone: Phone) -> None:
 
 def sweep(phone: Phone) -> None:
     """Remove what is left on a phone by a computer that died while it lent its helper there."""
-    phone.root.run(f"rm -rf {PRIVATE}/.offhook-*")
+    with suppress(NoRootError):  # then there was never a helper to lend
+        phone.root.run(f"rm -rf {PRIVATE}/.offhook-*")
     phone.run("rm -f /data/local/tmp/.offhook-*")
 
 
