@@ -122,6 +122,8 @@ class Store:
         """Give a sealed part its name; False, and no change, if something has that name."""
         final = self.locate(path)
         with disk_errors(final):
+            # Its sound may have dated it into the month before, whose folder nobody made yet.
+            self._make_folder(final.parent)
             try:
                 os.link(part.path, final, follow_symlinks=False)
             except FileExistsError:

@@ -525,3 +525,12 @@ def test_rules_are_the_callers(bench: Bench) -> None:
     assert engine.run_once().filed == []
     bench.clock.go(1)
     assert len(engine.run_once().filed) == 1
+
+
+def test_a_call_over_the_end_of_a_month_is_filed_where_it_began(tmp_path: Path) -> None:
+    phone, midnight = MemoryPhone(), 1_772_323_200_000  # 2026-03-01 UTC
+    phone.put("/x/a.wav", wav(5.0), midnight + 2000)
+    with Archive(tmp_path, write=True) as archive:
+        engine = SyncEngine(archive, phone, [Source("x", "/x", atomic=True)])
+        (recording,) = engine.run_once().filed
+    assert recording.path.startswith("2026/02/")
