@@ -15,6 +15,16 @@ own place for data. Nothing needs to be set.
     spool_mb = 2048                 # MiB that recordings may take on the phone, before the next
                                     # call is refused
 
+    [consent]
+    announce = "none"               # or tone, spoken: what others in the call are to hear, where
+                                    # the route can
+    announce_every_s = 15           # 0: once, at the beginning; default: 15 for a tone, else 0
+    announce_text = "This call is being recorded."
+    announce_language = "en"        # of espeak-ng, which speaks the text
+    announce_file = "/home/me/notice.wav"   # this instead of espeak-ng
+    announce_output = "Speakers"    # the loudspeaker, by a part of its name
+    announce_required = false       # true: no capture by a route that can't announce
+
     [[source]]                      # a folder to pull besides what Offhook records itself
     name = "bcr"
     path = "/sdcard/Recordings/BCR"
@@ -25,9 +35,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +46,8 @@ import platformdirs
 
 from agent.adb.address import is_address, parse_address
 from agent.adb.reach import WAYS, Way
+from agent.audio.announce import TONE_EVERY_S
+from agent.capture.announcement import KINDS, Announcement
 from agent.errors import ConfigError, UsageError
 from agent.phone.files import Source
 from agent.text import shown
@@ -59,6 +72,7 @@ class Config:
     sources: tuple[Source, ...] = field(default=())
     mdns: bool = False
     spool_mb: int = 2048
+    announce: Announcement = field(default_factory=Announcement)
 
 
 def home_dir(option: Path | None) -> Path:
@@ -78,7 +92,7 @@ def load_config(home: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
-    _known(path, "", raw, ("phone", "source", "discovery", "recorder"))
+    _known(path, "", raw, ("phone", "source", "discovery", "recorder", "consent"))
     phones = [
         PhoneSetting(
             _alias(path, item),
@@ -104,7 +118,9 @@ def load_config(home: Path) -> Config:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ConfigError(f"{path}: the {what} {min(twice)!r} stands twice")
-    return Config(tuple(phones), tuple(sources), _mdns(path, raw), _spool_mb(path, raw))
+    return Config(
+        tuple(phones), tuple(sources), _mdns(path, raw), _spool_mb(path, raw), _announce(path, raw)
+    )
 
 
 def _tables(
@@ -164,6 +180,48 @@ def _spool_mb(path: Path, raw: dict[str, Any]) -> int:
     if type(size) is not int or not 16 <= size <= 1 << 20:
         raise ConfigError(f"{path}: [recorder] spool_mb is {size!r}, not 16 to {1 << 20}")
     return size
+
+
+def _announce(path: Path, raw: dict[str, Any]) -> Announcement:
+    table = raw.get("consent", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: consent has to be written as [consent]")
+    kind = table.get("announce", "none")
+    for known in KINDS:
+        if known == kind:
+            usual = Announcement(known, every_s=TONE_EVERY_S if known == "tone" else 0)
+            break
+    else:
+        raise ConfigError(f"{path}: [consent] announce is {kind!r}, not one of {', '.join(KINDS)}")
+    checks: dict[str, Callable[[Any], bool]] = {
+        "every_s": lambda value: type(value) is int and (value == 0 or 5 <= value <= 600),
+        "text": lambda value: isinstance(value, str) and 0 < len(value.strip()) <= 500,
+        "language": lambda value: isinstance(value, str) and bool(_LANGUAGE.fullmatch(value)),
+        "file": lambda value: isinstance(value, str) and value.startswith("/"),
+        "output": lambda value: isinstance(value, str) and value != "",
+        "required": lambda value: isinstance(value, bool),
+    }
+    _known(path, "[consent] ", table, ("announce", *(f"announce_{name}" for name in checks)))
+    given: dict[str, Any] = {}
+    for name, is_right in checks.items():
+        if f"announce_{name}" not in table:
+            continue
+        value = table[f"announce_{name}"]
+        if not is_right(value):
+            raise ConfigError(f"{path}: [consent] announce_{name} is {value!r}, not {_MEANT[name]}")
+        given[name] = value
+    return replace(usual, **given)
+
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,12}){0,3}")
+_MEANT = {
+    "every_s": "0, or 5 to 600",
+    "text": "a sentence",
+    "language": "a language: en, de, en-gb",
+    "file": "an absolute path",
+    "output": "a part of a loudspeaker's name",
+    "required": "true or false",
+}
 
 
 def _way(path: Path, item: dict[str, Any]) -> Way:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Channel = Literal["uplink", "downlink", "both"]
 CHANNELS: tuple[Channel, ...] = ("uplink", "downlink", "both")
 _PIECE_S = 0.05
+_ASIDE = threading.RLock()
 
 
 def play(
@@ -58,6 +60,15 @@ def outputs() -> list[str]:
     """The names of the devices that can play, each with its number before it."""
     with _portaudio() as audio:
         return [f"{number} {name}" for number, name in _outputs(audio)]
+
+
+def check_output(device: str | None) -> None:
+    """AudioError when there is nothing to play on, or nothing of that name."""
+    with _portaudio() as audio:
+        if device is not None:
+            _number_of(audio, device)
+        elif not _outputs(audio):
+            raise AudioError("no sound device can play", hint=_device_hint(audio))
 
 
 def _pieces(stream: Stream, channel: Channel, start: float) -> Iterator[NDArray[np.int16]]:
@@ -143,13 +154,17 @@ def _device_hint(audio: Any) -> str:
 
 @contextlib.contextmanager
 def _stderr_aside() -> Iterator[None]:
-    """ALSA's library writes its every doubt to file descriptor 2 while PortAudio looks round."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
+    """ALSA's library writes its every doubt to file descriptor 2 while PortAudio looks round.
+
+    One thread at a time: another would take the null device for what to put back.
+    """
+    with _ASIDE:
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(nowhere)
+            os.close(kept)

@@ -1,10 +1,17 @@
-"""The basis on which calls are recorded. Without one, capture is not turned on."""
+"""The basis on which calls are recorded. Without one, capture is not turned on.
+
+An answer is a basis and the places of both ends. It has to fit the stricter law of the two, as
+:mod:`agent.capture.law` has it, and each recording carries it.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from agent.capture import law
 from agent.errors import ConsentError
 
 #: What a user may rest a recording on, and what it means.
@@ -14,17 +21,20 @@ BASES = {
     "all-party": "everybody in the calls was told beforehand, and agreed",
 }
 
-_JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
-
 
 @dataclass(frozen=True)
 class Consent:
-    """A basis, and the jurisdictions (ISO 3166: ``DE``, ``US-CA``) of both ends."""
+    """A basis, and the jurisdictions (ISO 3166: ``DE``, ``US-CA``) of both ends.
+
+    ``at`` is when the answer was given (ISO 8601), ``law`` the version of the table of rules
+    that it was held against.
+    """
 
     basis: str
     here: str
     there: str
     at: str
+    law: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """The same, to be stored."""
@@ -32,20 +42,88 @@ class Consent:
 
     @property
     def token(self) -> str:
-        """One word for the phone's sidecars: ``own-line:DE:US-CA``."""
-        return f"{self.basis}:{self.here}:{self.there}"
+        """One word for the phone's sidecars: ``own-line:DE:US-CA:2026-11-23:2026.1``."""
+        return ":".join((self.basis, self.here, self.there, self.at[:10], self.law))
+
+    def same_as(self, other: Consent | None) -> bool:
+        """Whether it says the same, whenever it was said."""
+        mine = (self.basis, self.here, self.there)
+        return other is not None and mine == (other.basis, other.here, other.there)
 
 
 def consent(basis: str, here: str, there: str, at: str) -> Consent:
-    """A checked answer, given at ``at`` (ISO 8601); ConsentError when it is none."""
+    """A checked answer, given at ``at`` (ISO 8601); ConsentError when it is none, or when the
+    law of one end asks for more than that basis."""
     if basis not in BASES:
         raise ConsentError(
             f"{basis!r} is not a basis for recording", hint=f"One of: {', '.join(BASES)}."
         )
-    for end in (here, there):
-        if not _JURISDICTION.fullmatch(end):
-            raise ConsentError(
-                f"{end!r} is not a jurisdiction",
-                hint="Write a country's code, with a state's where it matters: DE, GB, US-CA.",
-            )
-    return Consent(basis, here, there, at)
+    given = Consent(basis, law.checked(here), law.checked(there), at, law.VERSION)
+    check(given)
+    return given
+
+
+def check(given: Consent) -> None:
+    """ConsentError when the law of either end asks for more than the basis says."""
+    if given.basis in allowed(given.here, given.there):
+        return
+    strict = [rule for rule in rules_of(given.here, given.there) if not rule.one_is_enough]
+    places = " and ".join(f"{law.name_of(rule.code)} ({rule.words})" for rule in strict)
+    codes = " ".join(rule.code for rule in strict)
+    raise ConsentError(
+        f"{given.basis} is no basis for these calls: {places}",
+        hint="If both lines are your own: --basis own-line. If everybody in the calls was told "
+        f"and agreed: --basis all-party. `offhook law {codes}` says more.",
+    )
+
+
+def rules_of(here: str, there: str) -> list[law.Rule]:
+    """The rules of both ends, once where they are the same."""
+    return [law.rule_of(code) for code in dict.fromkeys((here, there))]
+
+
+def allowed(here: str, there: str) -> list[str]:
+    """The bases that the stricter law of both ends leaves."""
+    enough = all(rule.one_is_enough for rule in rules_of(here, there))
+    return [basis for basis in BASES if enough or basis != "one-party"]
+
+
+_TOKEN = re.compile(
+    r"(own-line|one-party|all-party):([A-Z]{2}(?:-[A-Z0-9]{1,3})?):([A-Z]{2}(?:-[A-Z0-9]{1,3})?)"
+    r"(?::(\d{4}-\d\d-\d\d):([0-9A-Za-z.]{0,20}))?"
+)
+
+
+def fact_of_token(text: str) -> dict[str, Any] | str:
+    """What a sidecar's word says, as the fact that a recording carries; the word itself when it
+    is of another kind."""
+    said = _TOKEN.fullmatch(text)
+    if said is None:
+        return text
+    basis, here, there, day, version = said.groups()
+    return _fact(basis, here, there, day, version)
+
+
+def fact_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fact that a recording carries, of a stored answer."""
+    said = {name: given.get(name) or "" for name in ("basis", "here", "there", "at", "law")}
+    return _fact(said["basis"], said["here"], said["there"], said["at"][:10], said["law"])
+
+
+def _fact(
+    basis: str, here: str, there: str, day: str | None, version: str | None
+) -> dict[str, Any]:
+    return {"basis": basis, "here": here, "there": there, "answered": day, "law": version}
+
+
+def words_of(fact: Any) -> str:
+    """A recording's fact ``consent`` in words; not yet fit for a terminal."""
+    if not isinstance(fact, dict):
+        return str(fact)
+    said = {name: str(fact.get(name) or "?") for name in ("basis", "here", "there")}
+    text = f"{said['basis']} ({said['here']} to {said['there']})"
+    if fact.get("answered"):
+        text += f", answered {fact['answered']}"
+    if fact.get("law"):
+        text += f", table of rules {fact['law']}"
+    return text

@@ -6,26 +6,31 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from agent import __version__
+from agent.audio import announce
 from agent.capture.alsa import recorder
+from agent.capture.announcement import Announcement
 from agent.capture.choose import Choice, choose
 from agent.capture.consent import Consent
 from agent.capture.journal import Journal, end_journal, read_journal, write_journal
 from agent.capture.look import ask, look
-from agent.capture.route import Options, Route, Setup, Tell
+from agent.capture.route import Options, Route, Setup, Tell, Verdict
 from agent.capture.routes import ROUTES, route_named, route_of
-from agent.errors import CaptureError, OffhookError
+from agent.errors import AudioError, CaptureError, ConsentError, OffhookError
 from agent.phone.phone import Phone
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asked ``enable`` for: a route by name, or any; and what it may work with."""
+    """What the user asked ``enable`` for: a route by name, or any; what it may work with; and
+    what others in the calls are to hear."""
 
     route: str | None = None
     options: Options = field(default_factory=Options)
     proven: str | None = None
+    announce: Announcement = field(default_factory=Announcement)
 
 
 def enable(
@@ -48,6 +53,7 @@ def enable(
             hint="Run `offhook disable` first: it pulls what that one recorded.",
         )
     journal = _journal(phone, consent, choice, wanted.options)
+    journal.announce = _announce(route, choice.verdict, wanted.announce, tell)
     if before is not None and before.route == route.name:
         journal.before, journal.card = before.before, before.card
         journal.controls = before.controls
@@ -83,6 +89,33 @@ def _choose(phone: Phone, home: Path, wanted: Wanted, current: Route | None) -> 
         return choose(verdicts, phone.facts.name, asked=current.name)
     verdicts = ask(look(phone, home, wanted.options))
     return choose(verdicts, phone.facts.name, asked=wanted.route, proven=wanted.proven)
+
+
+def _announce(route: Route, verdict: Verdict, wanted: Announcement, tell: Tell) -> dict[str, Any]:
+    """What is going to be heard in the calls; ConsentError where that is nothing, against the
+    user's will."""
+    if not wanted.wanted:
+        return {}
+    how, problem = route.announces(verdict), None
+    if how == "here":
+        try:
+            announce.prepare(wanted)
+        except AudioError as error:
+            problem = f"{error.message}. {error.hint}" if error.hint else error.message
+        else:
+            return wanted.as_dict()
+    elif how is None:
+        problem = f"the route {route.name} can't make anything heard in a call"
+    if problem is None:
+        tell(f"The route {route.name} announces by itself: Offhook adds nothing to it")
+    elif wanted.required:
+        raise ConsentError(
+            f"calls would not be announced: {problem}",
+            hint="Take another route (`offhook routes`), or set announce_required = false.",
+        )
+    else:
+        tell(f"NOT announced: {problem}")
+    return {}
 
 
 def _journal(phone: Phone, consent: Consent, choice: Choice, options: Options) -> Journal:

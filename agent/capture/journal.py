@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.capture.consent import Consent, consent
+from agent.capture.consent import Consent
 from agent.errors import ConfigError
 
 
@@ -23,7 +23,8 @@ class Journal:
 
     ``card`` and ``controls`` are the ``alsa`` route's: the values from before, by name.
     ``before`` is any route's own: what it has to put back. ``options`` is what it was told to
-    work with, as text.
+    work with, as text. ``announce`` is what others in a call are to hear, as
+    :class:`agent.capture.announcement.Announcement` has it; empty where the route can't.
     """
 
     serial: str
@@ -37,6 +38,7 @@ class Journal:
     route: str = "alsa"
     before: dict[str, Any] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
+    announce: dict[str, Any] = field(default_factory=dict)
 
 
 def _path(home: Path, serial: str, what: str = "") -> Path:
@@ -66,13 +68,22 @@ def write_consent(home: Path, serial: str, consent: Consent) -> None:
 
 
 def read_consent(home: Path, serial: str) -> Consent | None:
-    """The answer given for this phone, checked again, or None: then it has to be asked for."""
+    """The answer given for this phone, or None: then it has to be asked for.
+
+    Whether it fits the law as the table has it now is :func:`agent.capture.consent.check`'s.
+    """
     path = _path(home, serial, ".consent")
-    said = _read(path, "Move it away; you are asked again.")
+    hint = "Move it away; you are asked again."
+    said = _read(path, hint)
+    if said is None:
+        return None
     try:
-        return None if said is None else consent(**said)
+        given = Consent(**said)
     except TypeError as error:
-        raise ConfigError(f"can't read {path}: {error}") from error
+        raise ConfigError(f"can't read {path}: {error}", hint=hint) from error
+    if not all(isinstance(value, str) for value in given.as_dict().values()):
+        raise ConfigError(f"can't read {path}: it has more than text in it", hint=hint)
+    return given
 
 
 def end_journal(home: Path, serial: str) -> None:

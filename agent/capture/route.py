@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from agent.capture.announcement import How
 from agent.capture.consent import Consent
 from agent.capture.journal import Journal
 from agent.phone.files import Source
@@ -218,6 +219,10 @@ class Route(ABC):
     @abstractmethod
     def sources(self, phone: Phone, journal: Journal | None) -> list[Source]:
         """The folders on the phone where its recordings appear; none for a live route."""
+
+    def announces(self, verdict: Verdict) -> How | None:
+        """How others in a call can hear that it is recorded; None where this route can't."""
+        return None
 
     def is_installed(self, phone: Phone, journal: Journal | None) -> bool:
         """Whether Offhook has it on this phone: cheaper than :meth:`status`."""

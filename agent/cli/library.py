@@ -12,8 +12,20 @@ from agent.archive import Archive, Entry, Recording
 from agent.archive.records import Direction
 from agent.audio.draw import waveform
 from agent.audio.play import CHANNELS, Channel, play
+from agent.capture.consent import words_of
 from agent.cli.common import App, pass_app
-from agent.cli.rows import as_json, is_private, iso, length, level, side, warnings, when, who
+from agent.cli.rows import (
+    announced,
+    as_json,
+    is_private,
+    iso,
+    length,
+    level,
+    side,
+    warnings,
+    when,
+    who,
+)
 from agent.cli.when import moment
 from agent.errors import AudioError, IntegrityError
 from agent.text import shown
@@ -263,6 +275,10 @@ def _print_details(app: App, archive: Archive, found: Recording) -> None:
     if found.sim is not None:
         row("SIM", found.sim, "sim")
     row("route", found.route or "unknown", "route")
+    given = found.facts.get("consent")
+    row("consent", words_of(given["value"]) if given else "none on record", "consent")
+    if "announced" in found.facts:
+        row("announced", announced(found.facts["announced"]["value"]), "announced")
     row("phone", f"{found.phone_alias or ''} {found.phone or 'unknown'}".strip())
     row("length", length(found) + (f" ({found.duration_s} s)" if found.duration_s else ""))
     row(

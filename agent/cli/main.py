@@ -11,7 +11,7 @@ import click
 
 from agent import __version__
 from agent.adb.reach import WAYS, Way
-from agent.cli import connecting, doctoring, library, phone, syncing, watching
+from agent.cli import connecting, consenting, doctoring, library, phone, syncing, watching
 from agent.cli.common import App, fail
 from agent.config import home_dir
 from agent.errors import OffhookError, UsageError
@@ -67,6 +67,7 @@ for _command in (
     *connecting.COMMANDS,
     *doctoring.COMMANDS,
     *phone.COMMANDS,
+    *consenting.COMMANDS,
     *syncing.COMMANDS,
     *watching.COMMANDS,
     *library.COMMANDS,

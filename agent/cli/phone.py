@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +10,18 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from agent.archive import consents
 from agent.capture import control
-from agent.capture.consent import BASES, Consent, consent
+from agent.capture.consent import BASES
 from agent.capture.control import Wanted
-from agent.capture.journal import read_consent, read_journal, write_consent
+from agent.capture.journal import read_journal
 from agent.capture.look import ask, look
 from agent.capture.route import Options, RouteStatus
 from agent.capture.routes import NAMES, ROUTES, route_named, route_of
-from agent.cli import syncing
+from agent.cli import consenting, syncing
 from agent.cli.common import App, pass_app
 from agent.cli.doctoring import MARKS
-from agent.errors import ConsentError, NoPhoneError, RestoreError
-from agent.phone.phone import Phone
+from agent.errors import NoPhoneError, RestoreError
 from agent.text import shown
 
 _PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
@@ -59,21 +57,21 @@ def enable(
     """Turn capture on.
 
     Looks at the phone, takes the route that works best there, and says why. Every call from now
-    on is recorded, and the phone shows a notification that says so. Asks once for the basis on
-    which you record; --basis and --here answer beforehand.
+    on is recorded, and the phone shows a notification that says so. Asks once where both ends of
+    the calls are, shows what the law asks for there, and on what basis you record; --here,
+    --there and --basis answer beforehand, or anew. `offhook law` shows the rules.
     """
     with app.open_phone(phone) as opened:
         if at_boot is None:
             before = read_journal(app.home, opened.serial)
             at_boot = before is not None and before.options.get("at_boot") == "True"
         options |= {"at_boot": at_boot, "spool_mb": app.config.spool_mb}
-        wanted = Wanted(route, Options(**options))
-        given = _consent(app, opened, basis, here, there)
+        wanted = Wanted(route, Options(**options), announce=app.config.announce)
+        given = consenting.ask(app, opened, basis, here, there)
+        since_ms = opened.clock_ms()
         choice = control.enable(opened, app.home, given, app.note, wanted)
         verdict = choice.verdict
-        with app.archive() as archive:
-            detail = {"consent": given.as_dict(), "plan": verdict.as_dict()}
-            archive.log("capture on", phone=opened.serial, detail=detail)
+        consenting.note_on(app, opened, choice, given, since_ms)
         name = opened.facts.name
     if app.json:
         said = {"enabled": True, "phone": name, "why": choice.why, "consent": given.as_dict()}
@@ -88,33 +86,6 @@ def enable(
     if route_named(verdict.route).live:
         app.note("This computer does the recording: calls are recorded while `offhook watch` runs.")
     app.note("Now run `offhook watch`, and make a call. `offhook disable` gives the phone back.")
-
-
-def _consent(
-    app: App, phone: Phone, basis: str | None, here: str | None, there: str | None
-) -> Consent:
-    """The answer given now, or the one given before for this phone, or the one asked for."""
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    before = read_consent(app.home, phone.serial)
-    if before is not None:
-        if basis is None and here is None and there is None:
-            return before
-        basis, here = basis or before.basis, here or before.here
-    if basis is None or here is None:
-        if app.json or not sys.stdin.isatty():
-            raise ConsentError(
-                "recording calls needs a basis, and none was given",
-                hint=f"Add --basis ({', '.join(BASES)}) and --here (your country: DE, US-CA).",
-            )
-        app.note("Recordings hold human voices. On what basis do you record the calls?")
-        for name, meaning in BASES.items():
-            app.note(f"  {name:<10} {meaning}")
-        basis = basis or click.prompt("Basis", type=click.Choice(list(BASES)))
-        here = here or click.prompt("Where is this phone (country, or US-CA)").strip().upper()
-        there = there or click.prompt("Where is the other end", default=here).strip().upper()
-    given = consent(str(basis), here.upper(), (there or here).upper(), at)
-    write_consent(app.home, phone.serial, given)
-    return given
 
 
 @click.command()
@@ -144,6 +115,7 @@ def disable(app: App, phone: str | None) -> None:
             )
         compared = control.give_back(opened, app.home, app.note)
         with app.archive() as archive:
+            consents.end(archive, opened.serial, opened.clock_ms())
             archive.log("capture off", phone=opened.serial, detail={"compared": compared})
     if app.json:
         app.print_json({"enabled": False, "phone": name, "compared": compared})

@@ -85,6 +85,20 @@ def warnings(recording: Recording) -> list[str]:
     return [shown(text) for text in said]
 
 
+def announced(fact: Any) -> str:
+    """What others in the call were given to hear, in words."""
+    if not isinstance(fact, dict):
+        return str(fact)
+    times = fact.get("at_ms")
+    count = len(times) if isinstance(times, list) else 0
+    if not count:
+        return f"NO: {fact.get('problem') or 'the call was too short'}"
+    text = f"{fact.get('kind')}, {count} time{'s' * (count != 1)}"
+    if fact.get("problem"):
+        text += f", then no more: {fact['problem']}"
+    return text
+
+
 def as_json(recording: Recording) -> dict[str, Any]:
     """A recording for ``--json``. These keys stay; times are ISO 8601 with an offset."""
     return {

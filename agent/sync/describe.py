@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from agent.archive import consents
+from agent.archive.archive import Archive
 from agent.archive.filing import NewRecording
 from agent.archive.records import Fact
 from agent.archive.sightings import Sighting
 from agent.archive.store import Part
 from agent.audio.measure import BrokenAudioError, measure
+from agent.capture.consent import fact_of
 from agent.errors import AudioError
 from agent.phone.files import Source
 from agent.sync.sidecar import Sidecar
@@ -58,3 +61,17 @@ def listen(part: Part, new: NewRecording, *, deaf: bool) -> None:
     if "ended_ms" not in new.facts and length_ms:
         ended = new.facts["started_ms"].value + length_ms
         new.facts["ended_ms"] = Fact(ended, "its start and its length", "measured")
+
+
+def rest_on_consent(archive: Archive, new: NewRecording) -> None:
+    """Give a dated recording the answer that its capture rested on, unless its sidecar has it.
+
+    What another recorder had recorded before Offhook turned it on rests on none.
+    """
+    if "consent" in new.facts or new.phone is None:
+        return
+    route = new.facts["route"].value if "route" in new.facts else None
+    began = new.facts["started_ms"].value
+    given = consents.in_force(archive, new.phone, began, route=route, source=new.source)
+    if given is not None:
+        new.facts["consent"] = Fact(fact_of(given), "the answer in force then", "told")

@@ -20,7 +20,7 @@ from agent.archive.store import Part
 from agent.audio.measure import warm_up
 from agent.errors import FileGoneError, LinkError, PhoneError
 from agent.phone.files import PhoneFiles, Source
-from agent.sync.describe import NO_SIDECAR, describe, listen
+from agent.sync.describe import NO_SIDECAR, describe, listen, rest_on_consent
 from agent.sync.events import EventKind, Failure, Report, SyncEvent
 from agent.sync.pull import (
     Breaks,
@@ -173,6 +173,7 @@ class SyncEngine:
             try:
                 report.pulled_bytes += part.size
                 listen(part, new, deaf=died_before >= self.rules.attempts)
+                rest_on_consent(self.archive, new)
                 new.flags += how.flags
                 new.how |= {"verified": how.method, "mtime_ns": sighting.mtime_ns}
                 recording, is_new = file_part(self.archive, part, new)

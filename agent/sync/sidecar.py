@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.archive.records import Fact
+from agent.capture.consent import fact_of_token
 
 LARGEST = 256 * 1024  # bytes
 _LONGEST_TEXT = 200
@@ -109,7 +110,8 @@ def _parse_offhook(raw: str, reader: _Reader) -> Sidecar:
     reader.state("contact", reader.text("contact"))
     reader.state("presentation", reader.small("presentation"))
     reader.state("sim", reader.small("sim"))
-    reader.state("consent", reader.text("consent"))
+    consent = reader.text("consent")
+    reader.state("consent", None if consent is None else fact_of_token(consent))
     reader.state("legs", reader.text("legs"))
     reader.state("recorder", reader.text("recorder"))
     reader.state("recorder_version", reader.text("version"))

@@ -8,6 +8,7 @@ import pytest
 from agent.adb.address import parse_address
 from agent.capture.consent import consent
 from agent.capture.journal import Journal, end_journal, read_journal, write_journal
+from agent.capture.law import VERSION
 from agent.config import load_config
 from agent.errors import ConfigError, ConsentError, UsageError
 
@@ -81,8 +82,8 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 
 def test_consent_needs_a_known_basis_and_two_jurisdictions() -> None:
-    given = consent("one-party", "DE", "US-CA", "2026-01-01T00:00:00+00:00")
-    assert given.token == "one-party:DE:US-CA"
+    given = consent("own-line", "DE", "US-CA", "2026-01-01T00:00:00+00:00")
+    assert given.token == f"own-line:DE:US-CA:2026-01-01:{VERSION}"
     for basis, here in (("because", "DE"), ("own-line", "Germany"), ("own-line", "")):
         with pytest.raises(ConsentError):
             consent(basis, here, "DE", "now")
