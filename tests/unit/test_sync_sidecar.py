@@ -153,6 +153,7 @@ def test_bcr() -> None:
     assert values(said, "bcr") == {
         "route": "bcr",
         "started_ms": 1_689_817_988_931,
+        "ringing_ms": 1_689_817_988_931,
         "direction": "in",
         "sim": "1",
         "number": "+11234567890",
