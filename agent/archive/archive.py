@@ -275,8 +275,13 @@ class Archive:
         path: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add an entry to the custody log, in the transaction that is open, if one is."""
+        """Add an entry to the custody log, in the transaction that is open, if one is.
+
+        An entry about a recording seals its row as it is then: change first, then log.
+        """
         with self.writing() as db:
+            if sha256 is not None and (row := custody.row_seal(db, sha256)) is not None:
+                detail = {**(detail or {}), "row": row}
             custody.append(
                 db,
                 action,

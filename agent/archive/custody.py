@@ -41,6 +41,18 @@ def seal(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(listed, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
+def row_seal(db: Database, sha256: str) -> str | None:
+    """The hash of a recording's row as it is now, None where there is none.
+
+    It stands in the ``detail`` of each entry about the recording (``row``), so that a row that
+    was edited behind the program's back can be told.
+    """
+    for row in db.query("SELECT * FROM recordings WHERE sha256 = ?", [sha256]):
+        said = json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True)
+        return hashlib.sha256(said.encode("ascii")).hexdigest()
+    return None
+
+
 def append(
     db: Database,
     action: str,

@@ -11,7 +11,16 @@ import click
 
 from agent import __version__
 from agent.adb.reach import WAYS, Way
-from agent.cli import connecting, consenting, doctoring, library, phone, syncing, watching
+from agent.cli import (
+    checking,
+    connecting,
+    consenting,
+    doctoring,
+    library,
+    phone,
+    syncing,
+    watching,
+)
 from agent.cli.common import App, fail
 from agent.config import home_dir
 from agent.errors import OffhookError, UsageError
@@ -71,6 +80,7 @@ for _command in (
     *syncing.COMMANDS,
     *watching.COMMANDS,
     *library.COMMANDS,
+    *checking.COMMANDS,
 ):
     cli.add_command(_command)
 

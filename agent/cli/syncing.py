@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 
 import click
@@ -37,9 +37,25 @@ _PATIENCE = 15.0  # seconds that `sync` waits for files that are still being wri
 def sync(app: App, phone: str | None) -> None:
     """Pull what is new, once."""
     targets = targets_of(app, phone)
+    with app.archive(write=True) as archive:
+        total, problems = pull_from(app, archive, targets)
+    if len(problems) == 1 and len(targets) == 1 and not total.filed and not total.failed:
+        raise problems[0][1]
+    _print_report(app, total, problems)
+    if problems or total.failed:
+        raise PartialError(
+            f"{_count(total.failed, 'file')} and {_count(problems, 'phone')} failed",
+            hint="Run `offhook sync` again; what is in the archive is not pulled twice.",
+        )
+
+
+def pull_from(
+    app: App, archive: Archive, targets: Sequence[Target]
+) -> tuple[Report, list[tuple[str, PhoneError]]]:
+    """What is new on these phones into the archive; which phones failed, and how."""
     total = Report("")
     problems: list[tuple[str, PhoneError]] = []
-    with app.archive(write=True) as archive, _progress(app) as tell:
+    with _progress(app) as tell:
         for target in targets:
             try:
                 with app.reach(target) as opened:
@@ -52,14 +68,7 @@ def sync(app: App, phone: str | None) -> None:
                 total.add(report)
                 if report.link_lost is not None:
                     problems.append((target.label, LinkError(report.link_lost)))
-    if len(problems) == 1 and len(targets) == 1 and not total.filed and not total.failed:
-        raise problems[0][1]
-    _print_report(app, total, problems)
-    if problems or total.failed:
-        raise PartialError(
-            f"{_count(total.failed, 'file')} and {_count(problems, 'phone')} failed",
-            hint="Run `offhook sync` again; what is in the archive is not pulled twice.",
-        )
+    return total, problems
 
 
 def _count(things: Sized, name: str) -> str:
