@@ -59,6 +59,7 @@ _PROGRAMS = {  # in Debian -> on the phone
     "usr/bin/toybox": "system/bin/toybox",
 }
 _COMPILED = {  # what android/src gives -> where it goes
+    "app_process": "system/bin",
     "as": "lab/bin",
     "hold.so": "lab/bin",
     "init": "lab/bin",

@@ -11,6 +11,7 @@ from agent.capture.alsa.plan import plan
 from agent.capture.offline.dumps import Dumps, read_dumps
 from agent.capture.route import Verdict
 from agent.capture.routes import NAMES
+from agent.capture.voicecall import able
 from agent.text import shown
 
 _UNTOLD = "dumps can't tell"
@@ -119,11 +120,7 @@ def _bcr(level: int | None) -> Verdict:
 def _voicecall(level: int | None) -> Verdict:
     if level is None:
         return Verdict("voicecall", None, f"it needs Android 12; which one it is, {_UNTOLD}")
-    if level < 31:
-        return Verdict(
-            "voicecall", False, f"the shell may record calls from Android 12 on (31, not {level})"
-        )
-    return Verdict("voicecall", None, "this Android lets the shell record calls, on most phones")
+    return Verdict("voicecall", *able(level))
 
 
 def _dialer(properties: dict[str, str]) -> Verdict:
