@@ -34,6 +34,9 @@ class VoiceCallRoute(LiveRoute):
     name = "voicecall"
     what = "Android's own source for calls, streamed here by the server of your scrcpy"
     needs = "Android 12 or later, and scrcpy 3.2 or later on this computer"
+    quiet = (
+        "Wi-Fi calling and Bluetooth leave it silent on some phones, and so does another recorder"
+    )
 
     def probe(self, seen: Seen) -> Verdict:
         """See :class:`Route`. It is never sure beforehand: whether there is sound in it, a
@@ -80,9 +83,8 @@ class VoiceCallRoute(LiveRoute):
         return ear.listen(phone, version, sha256)
 
     def stop(self, phone: Phone, journal: Journal | None, tell: Tell) -> None:
-        """See :class:`Route`. Whoever listens is told by the end of the server, and has the rest."""
-        if journal is not None:
-            onphone.end(phone)
+        """See :class:`Route`. Nothing: whoever listens on this computer sees in the journal that it
+        is over, and ends the server. What a computer that died has left, ``disarm`` ends."""
 
     def disarm(self, phone: Phone, journal: Journal | None, tell: Tell) -> list[str]:
         """See :class:`Route`."""
