@@ -8,7 +8,7 @@ import secrets
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.adb import files as adb_files
@@ -23,12 +23,14 @@ PRIVATE = "/data/adb"
 
 @dataclass(frozen=True)
 class Control:
-    """A mixer control: its values as written by the helper (``on``, ``2``, ``UL_DL``)."""
+    """A mixer control: its values as written by the helper (``on``, ``2``, ``UL_DL``), an enum's
+    items, and the least and the largest of an integer, where that is known."""
 
     name: str
     kind: str
     values: tuple[str, ...]
     items: tuple[str, ...] = ()
+    limits: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Helper:
                 str(item.get("type", "")),
                 tuple(map(_value, item.get("values") or ())),
                 tuple(map(str, item.get("items") or ())),
+                (int(item["min"]), int(item["max"])) if "min" in item else None,
             )
             for item in self.call("controls", "-D", str(card))["controls"]
         ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.capture.alsa import module, plan, recorder
+from agent.capture.alsa import module, recorder
+from agent.capture.alsa.asking import verdict_on
+from agent.capture.alsa.families.family import Tap, answer
 from agent.capture.alsa.recorder import RecorderStatus
 from agent.capture.journal import Journal
 from agent.capture.route import Plan, Route, RouteStatus, Seen, Setup, Tell, Verdict
@@ -27,8 +29,8 @@ class AlsaRoute(Route):
         """See :class:`Route`."""
         if seen.sound is None:
             problem = seen.root_problem or seen.sound_problem or "its sound can't be seen"
-            return Verdict(self.name, False, problem, instead=seen.root_hint)
-        return plan.plan(seen.sound.controls, seen.sound.cards, seen.sound.pcms)
+            return answer(None, False, problem, Tap(), seen.root_hint)
+        return verdict_on(seen.phone, seen.sound)
 
     def arm(self, phone: Phone, verdict: Verdict, setup: Setup) -> None:
         """See :class:`Route`."""

@@ -14,7 +14,21 @@ from xml.parsers import expat
 Settings = tuple[tuple[str, str], ...]
 """Control names and values, in the order in which a path sets them."""
 
+#: Properties that name the chip, the surest first.
+CHIP_KEYS = (
+    "ro.board.platform",
+    "ro.soc.model",
+    "ro.mediatek.platform",
+    "ro.vendor.mediatek.platform",
+    "ro.hardware.chipname",
+    "ro.chipname",
+    "ro.arch",
+    "ro.hardware",
+    "ro.product.board",
+)
 _MAX_DEPTH = 64
+_MAX_ELEMENTS = 200_000
+_MAX_PATHS = 1000
 _MAX_STEPS = 2000
 _OF_CALLS = re.compile(r"in-?call|telephony-rx|MD\d_TO_CAPTURE", re.IGNORECASE)
 
@@ -58,9 +72,10 @@ class Hints:
         return numbers.pop() if len(numbers) == 1 else None
 
 
-def chip_names(*words: str | None) -> tuple[str, ...]:
-    """Names of the chip from properties, in lower case, without those that are empty."""
-    return tuple(dict.fromkeys(word.strip().lower() for word in words if word and word.strip()))
+def chips(properties: Mapping[str, str]) -> tuple[str, ...]:
+    """The chip's names, of all that properties say, in lower case."""
+    words = (properties.get(key, "").strip().lower() for key in CHIP_KEYS)
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 class XmlError(ValueError):
@@ -79,7 +94,10 @@ def parse_xml(name: str, text: str) -> XmlFile:
     except expat.ExpatError as error:
         raise XmlError(f"not well-formed XML, line {error.lineno}") from None
     usecases, links, controls = reader.usecases, reader.links, frozenset(reader.controls)
-    paths = {path: reader.settings(path) for path in reader.paths if _OF_CALLS.search(path)}
+    of_calls = [path for path in reader.paths if _OF_CALLS.search(path)]
+    if len(of_calls) > _MAX_PATHS:
+        raise XmlError(f"it has {len(of_calls)} paths for calls, which no audio file has")
+    paths = {path: reader.settings(path) for path in of_calls}
     return XmlFile(name, reader.root, paths, usecases, links, controls)
 
 
@@ -98,9 +116,13 @@ class _Reader:
         self.paths: dict[str, list[tuple[str, str | None]]] = {}
         self._open: list[str] = []  # the paths that are open
         self._depth = 0
+        self._count = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
+        self._count += 1
+        if self._count > _MAX_ELEMENTS:
+            raise XmlError("it has more elements than any audio file")
         if self._depth > _MAX_DEPTH:
             raise XmlError("its elements nest too deep")
         if self._depth == 1:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from agent.capture.alsa.families import FAMILIES
 from agent.capture.alsa.families.family import INSTEAD, LOOK, Seen, Tap, answer
-from agent.capture.alsa.hints import Hints
+from agent.capture.alsa.hints import Hints, XmlFile
 from agent.capture.route import Verdict
 from agent.phone.helper import Card, Control, Pcm
 
@@ -36,7 +36,7 @@ def plan(
         card = next((c for c in cards if c.number == number), None)
         mixer = {control.name: control for control in listed}
         own = None if pcms is None else [pcm for pcm in pcms if pcm.card == number]
-        seen = Seen(mixer, card, own, hints, pcms or ())
+        seen = Seen(mixer, card, own, hints, pcms or (), cards)
         for family in FAMILIES:
             verdict = family.live(seen)
             if verdict is None:
@@ -72,14 +72,26 @@ def wants_xml(verdict: Verdict) -> bool:
 
 def _hinted(cards: Sequence[Card], pcms: Sequence[Pcm] | None, hints: Hints) -> Verdict:
     """Without a live mixer: what the files, the PCMs' names and the chip's name say."""
-    seen = Seen(None, None, pcms, hints, pcms or ())
-    said = (family.hinted(seen) for family in FAMILIES)
-    by_chip = (family.by_chip(seen) for family in FAMILIES)
-    verdict = next((v for v in (*said, *by_chip) if v is not None), None)
-    if verdict is not None:
-        return verdict
+    seen = Seen(None, None, pcms, hints, pcms or (), cards)
+    for family in FAMILIES:
+        if (verdict := family.hinted(seen)) is not None:
+            return verdict
+    for family in FAMILIES:
+        if why := family.named(seen):
+            return family.by_name(seen, why)
+    for family in FAMILIES:
+        if why := family.by_file_name(seen):
+            return family.by_name(seen, why)
     known = ", ".join((*hints.chips, *(card.name for card in cards)))
     if known:
         return answer(None, False, f"no family that is known: {known}", Tap(), INSTEAD)
+    files = [file for file in hints.xml if file.controls]
+    if files:
+        why = f"no family that is known: of {_count(files)} controls in the XML, none taps a call"
+        return answer(None, False, why, Tap(), INSTEAD)
     why = "no file here tells the chip, and the mixer was not seen"
     return answer(None, None, why, Tap(), LOOK)
+
+
+def _count(files: Sequence[XmlFile]) -> int:
+    return len(frozenset[str]().union(*(file.controls for file in files)))

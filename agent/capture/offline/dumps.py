@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
-import os
 import re
-import stat
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.capture.alsa.hints import Hints, XmlError, XmlFile, chip_names, parse_xml
+from agent.capture.alsa.hints import Hints, XmlError, XmlFile, chips, parse_xml
+from agent.capture.offline.members import read_members
 from agent.capture.offline.one_phone import Mixed, check
-from agent.capture.offline.texts import Mixer, parse_cards, parse_pcms, parse_tinymix
+from agent.capture.offline.texts import (
+    Mixer,
+    parse_cards,
+    parse_pcm_infos,
+    parse_pcms,
+    parse_tinymix,
+)
 from agent.errors import UsageError
 from agent.phone.facts import parse_getprop
 from agent.phone.helper import Card, Control, Pcm
 from agent.text import shown
 
-#: What a phone's dumps are far below of; what is above is not read.
-MAX_FILE = 8 << 20
-MAX_ALL = 64 << 20
-MAX_FILES = 500
-_MAX_DEPTH = 4
-#: Properties that name the chip, the surest first.
-CHIP_KEYS = (
-    "ro.board.platform",
-    "ro.soc.model",
-    "ro.mediatek.platform",
-    "ro.vendor.mediatek.platform",
-    "ro.hardware.chipname",
-    "ro.chipname",
-    "ro.arch",
-    "ro.hardware",
-    "ro.product.board",
-)
 _ROOTS = (
     "mixer",
     "audio_platform_info",
@@ -75,21 +59,12 @@ class Dumps:
         return Hints(chips(self.properties), tuple(self.xml))
 
 
-def chips(properties: Mapping[str, str]) -> tuple[str, ...]:
-    """The chip's names, of all that properties say."""
-    return chip_names(*(properties.get(key) for key in CHIP_KEYS))
-
-
 def read_dumps(path: Path) -> Dumps:
     """Read a bundle, a folder or a file.
 
     UsageError when it can't be read, holds nothing that is known, or is of several phones.
     """
-    try:
-        members = list(_members(path))
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
-        words = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"can't read {shown(str(path))}: {words or error}", hint=_HINT) from None
+    members = read_members(path, hint=_HINT)
     if not members:
         raise UsageError(f"there is no file in {shown(str(path))}", hint=_HINT)
     return from_texts(members, where=shown(str(path)))
@@ -105,8 +80,9 @@ def from_texts(members: list[tuple[str, str]], *, where: str) -> Dumps:
     if not any(dumps.files.values()):
         names = ", ".join(shown(name) for name in list(dumps.files)[:5])
         raise UsageError(
-            f"nothing in {where} says anything of a phone's sound ({names})",
-            hint="; ".join(dumps.warnings) or _HINT,
+            "; ".join(shown(warning) for warning in dumps.warnings[:5])
+            or f"nothing in {where} says anything of a phone's sound ({names})",
+            hint=_HINT,
         )
     try:
         check(reading.phones, mixers, dumps.xml, dumps.hints)
@@ -143,7 +119,7 @@ class _Reading:
             if cards := parse_cards(text):
                 self._join_cards(cards)
                 what.append("cards")
-            if pcms := parse_pcms(text):
+            if pcms := _several_of(parse_pcms(text), parse_pcm_infos(text)):
                 self._join_pcms(pcms)
                 what.append(f"{len(pcms)} PCMs")
             elif re.search(r"pcm(?!info)", name, re.IGNORECASE) and not what:
@@ -192,6 +168,14 @@ def _properties(text: str) -> dict[str, str]:
     return found if any(key.startswith(("ro.", "persist.")) for key in found) else {}
 
 
+def _several_of(*lists: list[Pcm]) -> list[Pcm]:
+    """The PCMs of both forms; what the list says goes before what a single PCM says."""
+    found: dict[tuple[int, int], Pcm] = {}
+    for pcm in (pcm for listed in lists for pcm in listed):
+        found.setdefault((pcm.card, pcm.device), pcm)
+    return list(found.values())
+
+
 def _is_card_defs(file: XmlFile) -> bool:
     return file.root == "defs" and "card" in file.name.lower()
 
@@ -217,62 +201,3 @@ def _by_card(mixers: list[tuple[str, Mixer]], dumps: Dumps) -> dict[int, list[Co
         if mixer.card and number not in {card.number for card in dumps.cards}:
             dumps.cards.append(Card(number, "", mixer.card))
     return dict(sorted(found.items())) or None
-
-
-def _members(path: Path) -> Iterator[tuple[str, str]]:
-    """Names and texts of what is there; nothing is unpacked, and nothing outside is read."""
-    total = 0
-    for name, size, data in _files(path):
-        total += len(data)
-        if size > MAX_FILE or total > MAX_ALL:
-            raise UsageError(
-                f"{shown(name)} in {shown(str(path))} is too large for a phone's dump",
-                hint=f"At most {MAX_FILE >> 20} MiB a file are read, {MAX_ALL >> 20} MiB in all.",
-            )
-        yield name, _decoded(data)
-
-
-def _files(path: Path) -> Iterator[tuple[str, int, bytes]]:
-    if path.is_dir():
-        paths = sorted(_below(path))
-        if len(paths) > MAX_FILES:
-            raise UsageError(f"{shown(str(path))} has more than {MAX_FILES} files", hint=_HINT)
-        for file in paths:
-            yield file.relative_to(path).as_posix(), *_read(file)
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as bundle:
-            members = [member for member in bundle.infolist() if not member.is_dir()]
-            if len(members) > MAX_FILES:
-                raise UsageError(f"{shown(str(path))} has more than {MAX_FILES} files", hint=_HINT)
-            for member in members:
-                with bundle.open(member) as stream:
-                    data = stream.read(MAX_FILE + 1)  # what the zip says of the size is a claim
-                yield member.filename, len(data), data
-    else:
-        yield path.name, *_read(path)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
-        if len(Path(where).relative_to(folder).parts) >= _MAX_DEPTH:
-            folders.clear()
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            file = Path(where, name)
-            if not name.startswith(".") and stat.S_ISREG(file.stat().st_mode):
-                yield file
-
-
-def _read(path: Path) -> tuple[int, bytes]:
-    with path.open("rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise UsageError(f"{shown(str(path))} is not a file", hint=_HINT)
-        data = stream.read(MAX_FILE + 1)
-    return len(data), data
-
-
-def _decoded(data: bytes) -> str:
-    """Text as phones write it, or as a shell of Windows' redirected it."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace").replace("\r\n", "\n")
-    return data.decode("utf-8-sig", "replace").replace("\r\n", "\n")

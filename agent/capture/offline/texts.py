@@ -11,13 +11,26 @@ from itertools import pairwise
 from agent.phone.helper import Card, Control, Pcm
 
 _PCM = re.compile(r"\s*([0-9]{1,3})-([0-9]{1,4}): (.+)")
-_WAY = re.compile(r"\s:?\s*(playback|capture) ([0-9]{1,4})\s*$")
+_WAY = re.compile(r"[ \t]{0,9}:?[ \t]{0,9}\b(playback|capture) ([0-9]{1,4})")
+_INFO = re.compile(
+    r"card: ([0-9]{1,3})\s{1,9}device: ([0-9]{1,4})\s{1,9}subdevice: [0-9]{1,4}\s{1,9}"
+    r"stream: (CAPTURE|PLAYBACK)\s{1,9}id: (\S[^\n]{0,200}?)\s{1,9}name:"
+)
 _CARD = re.compile(r"\s*([0-9]{1,3}) \[([^\]]{1,32})\]: (.*)")
 _MIXER_NAME = re.compile(r"Mixer name: '(.*)'")
 _COUNT = re.compile(r"Number of controls: [0-9]+")
 _KINDS = {"BOOL": "bool", "INT": "int", "INT64": "int", "ENUM": "enum", "BYTE": "bytes"}
-_RANGE = re.compile(r"\s*\((?:ds)?range -?[0-9]+->-?[0-9]+\)\s*$")
+_RANGE = re.compile(r"\((?:ds)?range -?[0-9]{1,20}->-?[0-9]{1,20}\)")
+_VALUE = {
+    "bool": re.compile(r"On|Off"),
+    "int": re.compile(r"-?[0-9]{1,20}"),
+    "bytes": re.compile(r"(0x)?[0-9a-fA-F]{1,2}"),
+}
 _ROW = re.compile(r"[0-9]{1,6}\t(?:BOOL|INT|INT64|ENUM|BYTE)\t[0-9]{1,6}\t")
+#: A line that is longer is no line of a phone's. Lists of bytes and of items are the longest.
+_MAX_LINE = 4096
+_MAX_LINES = 50_000
+_MAX_ROW = 65536
 #: How wide tinymix prints a name; longer ones push the value to the right.
 _WIDTH = 40
 
@@ -37,17 +50,35 @@ def parse_pcms(text: str) -> list[Pcm]:
     [Pcm(card=0, device=23, name='MultiMedia9 (*)', capture=True)]
     """
     found = []
-    for line in text.splitlines():
+    for line in _lines(text):
         match = _PCM.fullmatch(line)
         if match is None:
             continue
-        rest, ways = match[3], {}
-        while way := _WAY.search(rest):
+        rest, ways = match[3].rstrip(), {}
+        while way := _WAY.fullmatch(rest, max(0, rest.rfind(":"))):
             ways[way[1]] = int(way[2])
-            rest = rest[: way.start()].removesuffix(" :")
+            rest = rest[: way.start()].rstrip()
         name = rest.split(" :")[0].strip()
         found.append(Pcm(int(match[1]), int(match[2]), name, ways.get("capture", 0) > 0))
     return found
+
+
+def parse_pcm_infos(text: str) -> list[Pcm]:
+    """``/proc/asound/card0/pcm14c/info`` of several PCMs, one after the other.
+
+    >>> parse_pcm_infos("card: 0 device: 14 subdevice: 0 stream: CAPTURE id: UL2 x-14 name: ")
+    [Pcm(card=0, device=14, name='UL2 x-14', capture=True)]
+    """
+    found: dict[tuple[int, int], Pcm] = {}
+    for match in _INFO.finditer(text):
+        key = int(match[1]), int(match[2])
+        capture = match[3] == "CAPTURE" or (key in found and found[key].capture)
+        found[key] = Pcm(*key, match[4].strip(), capture)
+    return list(found.values())
+
+
+def _lines(text: str, limit: int = _MAX_LINE) -> list[str]:
+    return [line for line in text.splitlines() if 0 < len(line) <= limit][:_MAX_LINES]
 
 
 def parse_cards(text: str) -> list[Card]:
@@ -57,7 +88,7 @@ def parse_cards(text: str) -> list[Card]:
     [Card(number=0, id='aoc', name='google,aoc-snd-card')]
     """
     found = []
-    for line in text.splitlines():
+    for line in _lines(text):
         if match := _CARD.fullmatch(line):
             driver, _, name = match[3].partition(" - ")
             found.append(Card(int(match[1]), match[2].strip(), (name or driver).strip()))
@@ -73,7 +104,7 @@ def parse_tinymix(text: str) -> list[Mixer]:
     mixers: list[Mixer] = []
     name: str | None = None
     device = False
-    for line in text.splitlines():
+    for line in _lines(text, _MAX_ROW):
         if match := _MIXER_NAME.search(line):
             name = match[1]
         elif _COUNT.match(line):
@@ -114,36 +145,43 @@ def _name_and_value(text: str, kind: str, count: int) -> tuple[str, str]:
     name, said = text[:_WIDTH], text[_WIDTH:]
     if not said or name.endswith(" ") or (said.startswith(" ") and _fits(said, kind)):
         return name.rstrip(), said
-    if kind == "bool":
-        match = re.search(r" ?((?:On|Off)(?:[, ]+(?:On|Off))*)\s*$", text)
-    elif kind == "enum":
-        match = re.search(r" (\S*)$", text)
-    else:
-        match = re.search(
-            rf"(?:,? +-?[0-9a-fx]{{1,12}}){{1,{max(1, min(count, 4096))}}}\s*(?:\(.*\))?$", text
-        )
-    return (text[: match.start()].rstrip(), match[0]) if match else (text.rstrip(), "")
+    if kind == "enum":
+        name, _, said = text.rstrip("\n").rpartition(" ")
+        return (name.rstrip(), said) if name else (text.rstrip(), "")
+    words = _unranged(text).split(" ")
+    first = len(words)
+    for _ in range(max(1, count)):
+        if first <= 1 or not _VALUE[kind].fullmatch(words[first - 1].rstrip(",")):
+            break
+        first -= 1
+    if first == len(words) and kind == "bool" and (stuck := re.search(r"(On|Off)$", words[-1])):
+        return " ".join(words).removesuffix(stuck[1]).rstrip(), stuck[1]
+    return " ".join(words[:first]).rstrip().rstrip(","), " ".join(words[first:])
 
 
 def _fits(said: str, kind: str) -> bool:
-    words = _RANGE.sub("", said).replace(",", " ").split()
-    if kind == "bool":
-        return all(word in ("On", "Off") for word in words)
-    if kind == "int":
-        return all(re.fullmatch(r"-?[0-9]+", word) for word in words)
-    return kind == "enum" or all(re.fullmatch(r"(0x)?[0-9a-f]{1,2}", word) for word in words)
+    words = _unranged(said).replace(",", " ").split()
+    return kind == "enum" or all(_VALUE[kind].fullmatch(word) for word in words)
+
+
+def _unranged(said: str) -> str:
+    """Without what tinymix adds of an integer's range."""
+    said = said.rstrip()
+    start = said.rfind("(")
+    return said[:start].rstrip() if start >= 0 and _RANGE.fullmatch(said, start) else said
 
 
 def _values(said: str, kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The values as our helper has them, and an enum's items where they are listed."""
     if kind != "enum":
-        words = _RANGE.sub("", said).replace(",", " ").split()
+        words = _unranged(said).replace(",", " ").split()
         return tuple(word.lower() if kind == "bool" else word for word in words), ()
     if "\t" in said:
         parts = said.split("\t")
     elif ", " in said or said.endswith(","):
         parts = said.split(",")
-    elif re.search(r"(^| )>", said):  # items may hold spaces: then they are more than there are
+    elif said.startswith(">") or " >" in said:
+        # Items may hold spaces: then they are more than there are.
         parts = said.split()
     else:
         return ((said,) if said else ()), ()
@@ -154,8 +192,9 @@ def _values(said: str, kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def list_controls(card: Card, controls: Iterable[Control]) -> str:
     """A mixer as text that :func:`parse_tinymix` reads: tinymix's own form, with each enum's
-    items. Bytes are left out: calibration of one speaker is nobody's business."""
-    listed = [c for c in controls if c.name]
+    items and each integer's range. Bytes are left out: calibration of one speaker is nobody's
+    business."""
+    listed = [c for c in controls if c.name.strip()]
     lines = [
         f"Mixer name: '{_line(card.name)}'",
         f"Number of controls: {len(listed)}",
@@ -164,7 +203,7 @@ def list_controls(card: Card, controls: Iterable[Control]) -> str:
     kinds = {kind: word for word, kind in reversed(_KINDS.items())}
     for number, control in enumerate(listed):
         word = kinds.get(control.kind, "INT")
-        name = f"{_line(control.name):<{_WIDTH}}"
+        name = f"{_line(control.name.strip()):<{_WIDTH}}"
         lines.append(
             f"{number}\t{word}\t{len(control.values)}\t{name}\t{0}\t{_said(control, word)}"
         )
@@ -181,7 +220,8 @@ def _said(control: Control, word: str) -> str:
         now = values[0] if values else None
         items = [_line(item).replace(",", " ") for item in control.items] or values
         return "".join(f"{'> ' if item == now else ''}{item}, " for item in items)
-    return ", ".join(values)
+    limits = f" (range {control.limits[0]}->{control.limits[1]})" if control.limits else ""
+    return ", ".join(values) + limits
 
 
 def list_cards(cards: Iterable[Card]) -> str:

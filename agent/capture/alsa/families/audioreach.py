@@ -7,7 +7,7 @@ import re
 from agent.capture.alsa.families.family import Family, Seen
 from agent.capture.route import Verdict
 
-_CARD = re.compile(
+_CARD = (
     r"(waipio|diwali|kalama|pineapple|sun|parrot|ravelin|cliffs|crow|anorak|canoe|niobe)\b"
     r".*snd-?card"
 )
@@ -21,19 +21,26 @@ class AudioReach(Family):
     name = "audioreach"
     chips = (
         r"taro|diwali|kalama|pineapple|sun$|parrot|ravelin|cliffs|crow|anorak|canoe|niobe"
-        r"|sm84[5-9]|sm8475|sm8[5-9]|sm6450|sm74[3-9]|sm7[5-9]"
+        r"|sm84[5-9]|sm8475|sm8[5-9]|sm64[5-9]|sm6[5-9]|sm74[3-9]|sm7[5-9]"
     )
+    sound_cards = _CARD
+    pcms = r"^(CODEC_DMA|MI2S|TDM)-LPAIF"
+    roots = _ROOTS
 
     def live(self, seen: Seen) -> Verdict | None:
         """See :class:`Family`."""
         mixer = seen.mixer or {}
-        card = bool(seen.card and _CARD.search(seen.card.name))
+        card = bool(seen.card and re.search(_CARD, seen.card.name))
         # Its back ends are named so, on cards of any name.
         graph = any(re.match(r"(CODEC_DMA|MI2S|TDM)-LPAIF", name) for name in mixer)
         fronts = any(pcm.name.startswith("MultiMedia") for pcm in seen.pcms or ())
         if not (card or graph) or fronts or any(" Mixer VOC_REC_" in name for name in mixer):
             return None
         return self.no(_WHY)
+
+    def by_name(self, seen: Seen, why: str) -> Verdict:
+        """See :class:`Family`: the chip's name is enough."""
+        return self.no(f"{_WHY} ({why})")
 
     def hinted(self, seen: Seen) -> Verdict | None:
         """See :class:`Family`."""

@@ -28,8 +28,8 @@ class Seen:
 
     ``mixer`` is the live mixer by control name, None where it was not seen. ``pcms`` are the
     card's PCMs, or all where no mixer was seen; None where the list was not. ``everywhere``: the
-    PCMs of all cards. ``hints`` are the chip's name and the XML files: never the truth, and asked
-    only for what the kernel does not say.
+    PCMs of all cards; ``cards``: those cards. ``hints`` are the chip's name and the XML files:
+    never the truth, and asked only for what the kernel does not say.
     """
 
     mixer: Mapping[str, Control] | None = None
@@ -37,6 +37,7 @@ class Seen:
     pcms: Sequence[Pcm] | None = None
     hints: Hints = field(default_factory=Hints)
     everywhere: Sequence[Pcm] = ()
+    cards: Sequence[Card] = ()
 
     @property
     def captures(self) -> list[Pcm]:
@@ -78,6 +79,12 @@ class Family(ABC):
     name: ClassVar[str]
     chips: ClassVar[str]
     """A pattern for ``ro.board.platform`` and the like, lower case."""
+    sound_cards: ClassVar[str] = r"(?!)"
+    """A pattern for a card's name, lower case, where that is not the chip's."""
+    pcms: ClassVar[str] = r"(?!)"
+    """A pattern for names of PCMs that only this family's drivers give."""
+    roots: ClassVar[tuple[str, ...]] = ()
+    """The outermost tags of XML files that only this maker's audio HAL reads."""
 
     @abstractmethod
     def live(self, seen: Seen) -> Verdict | None:
@@ -91,11 +98,31 @@ class Family(ABC):
         """Whether the phone's chip, by its name, is one of this family's."""
         return any(re.match(self.chips, chip) for chip in hints.chips)
 
-    def by_chip(self, seen: Seen) -> Verdict | None:
-        """The verdict when the chip's name is all that is known."""
-        if not self.is_chip(seen.hints):
-            return None
-        return self.maybe("the chip is one of those; its mixer was not seen", Tap(), instead=LOOK)
+    def named(self, seen: Seen) -> str | None:
+        """What tells that the phone is of this family, where no mixer and no path does."""
+        if self.is_chip(seen.hints):
+            return "the chip is one of those"
+        for card in seen.cards:
+            if re.match(rf"{self.chips}|{self.sound_cards}", card.name.lower()):
+                return f"the sound card is {card.name}"
+        for pcm in seen.everywhere:
+            if re.search(self.pcms, pcm.name):
+                return f"a PCM is called {pcm.name}"
+        for file in seen.hints.roots(*self.roots):
+            return f"{file.name} is of that kind, and says nothing of recording calls"
+        return None
+
+    def by_file_name(self, seen: Seen) -> str | None:
+        """The last resort: mixer_paths_parrot_qrd.xml says in its name what it is for."""
+        for file in seen.hints.xml:
+            for word in re.split(r"[^a-z0-9]+", file.name.lower()):
+                if re.match(self.chips, word):
+                    return f"{file.name} is for one of those, by its name"
+        return None
+
+    def by_name(self, seen: Seen, why: str) -> Verdict:
+        """The verdict when such a name is all that is known."""
+        return self.maybe(f"{why}; the mixer was not seen", Tap(), instead=LOOK)
 
     def yes(self, reason: str, tap: Tap) -> Verdict:
         """Phones like this one have been recorded this way."""

@@ -26,13 +26,17 @@ class MediaTek(Family):
 
     name = "mediatek"
     chips = r"mt[0-9]{4}|k[0-9]+v[0-9]"
+    sound_cards = r"mt-?snd"
+    pcms = r"\bmt-soc-"
 
     def live(self, seen: Seen) -> Verdict | None:
         """See :class:`Family`."""
         mixer = seen.mixer or {}
         card = seen.card.name if seen.card else ""
         if not any("PCM_2_CAP" in name for name in mixer):
-            if self.is_chip(seen.hints) or re.match(r"mt-?(snd|[0-9]{4})", card.lower()):
+            if self.is_chip(seen.hints) or re.match(
+                rf"{self.chips}|{self.sound_cards}", card.lower()
+            ):
                 return self.no("the mixer has no way from the modem (PCM_2_CAP) to a capture PCM")
             return None
         ends = _controls(mixer)

@@ -28,9 +28,10 @@ class Qualcomm(Family):
 
     name = "qualcomm-adsp"
     chips = (
-        r"msm[0-9]|msmnile|sdm|sm6|sm7[12]|sm8[123]|apq80(16|17|53|74|96|98)|qc[sm]|kona|lito"
-        r"|bengal|trinket|atoll|holi|blair|lahaina|shima|yupik|lagoon|khaje"
+        r"msm(?!8960|8660)[0-9]|msmnile|sdm|sm4[1-3]|sm6|sm7[1-3]|sm8[123]|apq80(16|17|53|74|96|98)"
+        r"|qc[sm][0-9]|kona|lito|bengal|trinket|atoll|holi|blair|lahaina|shima|yupik|lagoon|khaje"
     )
+    roots = ("audio_platform_info",)
 
     def live(self, seen: Seen) -> Verdict | None:
         """See :class:`Family`."""
@@ -89,11 +90,12 @@ class Qualcomm(Family):
             number = _number(seen) if seen.pcms is None else None
             return self.maybe(why, _tap(end, False, pcm, number), instead=LOOK)
         fronts = any(re.search(r"\bMultiMedia\d", n) for f in hints.xml for n in f.controls)
-        if mixers and fronts:
+        sets = {name for file in mixers for p in _PATHS for name, _ in file.paths.get(p, ())}
+        if mixers and fronts and not sets:
             return self.no(
                 "the XML has paths that record calls, but they are empty: nothing is set"
             )
-        if mixers:
+        if mixers and (not fronts or any(re.search(r"Mixer SLIM_\d_TX$", name) for name in sets)):
             return None
         if (
             fronts

@@ -24,6 +24,9 @@ class Tensor(Family):
 
     name = "tensor"
     chips = r"gs101|gs201|zuma|laguna|tensor"
+    sound_cards = r"google,aoc"
+    pcms = r"^audio_incall_(cap|pb)_"
+    roots = ("audio_platform_configuration",)
 
     def live(self, seen: Seen) -> Verdict | None:
         """See :class:`Family`."""
