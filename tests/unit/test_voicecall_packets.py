@@ -151,7 +151,7 @@ def test_nothing_is_ever_placed_over_something_else_or_beyond_now(
         begin = line.place(pts, size, turn / 50)
         assert begin >= end
         end = begin + size
-        assert begin <= max((turn / 50 + 2) * RATE, sum(s for _, s in told))
+        assert begin <= (turn / 50 + 2) * RATE + sum(s for _, s in told)
 
 
 def test_sound_that_came_late_begins_late() -> None:
