@@ -45,7 +45,7 @@ class Diagnosis:
             if sound
             else None,
             "routes": [verdict.as_dict() for verdict in self.routes],
-            "recorder": vars(self.recorder) if self.recorder else None,
+            "recorder": _recorder(self.recorder) if self.recorder else None,
             "warnings": self.warnings,
         }
 
@@ -61,6 +61,10 @@ def diagnose(phone: Phone, home: Path, options: Options | None = None) -> Diagno
     found.routes = ask(seen)
     _warn(found)
     return found
+
+
+def _recorder(status: RecorderStatus) -> dict[str, Any]:
+    return vars(status) | {"cost": status.cost.as_dict() if status.cost else None}
 
 
 def _warn(found: Diagnosis) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.capture.doctor import Diagnosis, diagnose
+from agent.capture.offline.bundle import Bundle, check_target, save_bundle
 from agent.capture.offline.verdicts import Offline, diagnose_dumps
 from agent.capture.route import Verdict
 from agent.cli.common import App, pass_app
@@ -32,6 +33,9 @@ def doctor(app: App, phone: str | None, source: Path | None, bundle: Path | None
     What it is, what could record its calls, and why the rest could not. Nothing is changed.
     With --from, of a phone that is not here: a bundle, a dump, or a folder of them (getprop,
     tinymix, /proc/asound/pcm and cards, mixer_paths*.xml, audio_platform_info*.xml).
+
+    --bundle is for reports of defects: a zip with the same things, in which serial numbers,
+    phone numbers and the like are taken out. It is sent nowhere. Look at it before you send it.
     """
     if source is not None:
         if bundle is not None or phone is not None:
@@ -42,12 +46,34 @@ def doctor(app: App, phone: str | None, source: Path | None, bundle: Path | None
         else:
             _print_offline(app, found)
         return
+    if bundle is not None:
+        check_target(bundle)
+    saved = None
     with app.open_phone(phone) as opened:
         diagnosis = diagnose(opened, app.home)
+        if bundle is not None:
+            saved = save_bundle(opened, diagnosis, bundle)
     if app.json:
-        app.print_json(diagnosis.as_dict())
+        app.print_json(diagnosis.as_dict() | ({"bundle": saved.as_dict()} if saved else {}))
     else:
         _print_diagnosis(app, diagnosis)
+    if saved is not None:
+        _print_bundle(app, saved)
+
+
+def _print_bundle(app: App, saved: Bundle) -> None:
+    app.note(f"\nIn {shown(str(saved.path))}, which only you can read:")
+    for name, size in saved.files.items():
+        app.note(f"  {shown(name)}, {size} bytes")
+    app.note("Left out:")
+    for name, why in saved.left_out.items():
+        app.note(f"  {shown(name)}: {shown(why)}")
+    app.note(
+        f"Redacted {saved.redacted} times, by rules, which can miss something. Look through it "
+        "before you send it to anybody; Offhook sends nothing."
+    )
+    for warning in saved.warnings:
+        app.errors.print(f"! {shown(warning)}", style="yellow", markup=False)
 
 
 def _print_offline(app: App, found: Offline) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from agent.capture.alsa.hints import Hints, XmlError, XmlFile, chips, parse_xml
 from agent.capture.offline.members import read_members
@@ -16,6 +18,8 @@ from agent.capture.offline.texts import (
     parse_pcms,
     parse_tinymix,
 )
+from agent.capture.route import Verdict
+from agent.capture.routes import NAMES
 from agent.errors import UsageError
 from agent.phone.facts import parse_getprop
 from agent.phone.helper import Card, Control, Pcm
@@ -28,6 +32,8 @@ _ROOTS = (
     "resource_manager_info",
     "graph_key_value_pair_info",
 )
+#: The file by which a bundle of ``doctor --bundle`` is known.
+MANIFEST = "bundle.json"
 _CARD_IN_NAME = re.compile(r"(?:card|[-_]D)[-_]?([0-9]{1,2})(?![0-9])")
 _HINT = (
     "Give the output of `getprop`, `tinymix`, /proc/asound/pcm and /proc/asound/cards, and the "
@@ -41,7 +47,8 @@ class Dumps:
     """What one phone's dumps say.
 
     ``pcms`` and ``controls`` are None where no file has them; the number of a card that no file
-    tells is -1. ``files``: each file's name and what it was taken for, None where for nothing.
+    tells is -1. Of a bundle: ``sound_problem`` is why its sound was not seen, ``said`` what the
+    phone's own verdicts on the other routes were. ``files``: each file's name and what it was taken for, None where for nothing.
     """
 
     properties: dict[str, str] = field(default_factory=dict)
@@ -50,6 +57,8 @@ class Dumps:
     controls: dict[int, list[Control]] | None = None
     xml: list[XmlFile] = field(default_factory=list)
     kernel: str | None = None
+    sound_problem: str | None = None
+    said: dict[str, Verdict] = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -77,6 +86,7 @@ def from_texts(members: list[tuple[str, str]], *, where: str) -> Dumps:
     reading = _Reading(dumps, mixers)
     for name, text in sorted(members):
         dumps.files[name] = reading.take(name, text)
+    reading.finish()
     if not any(dumps.files.values()):
         names = ", ".join(shown(name) for name in list(dumps.files)[:5])
         raise UsageError(
@@ -85,8 +95,11 @@ def from_texts(members: list[tuple[str, str]], *, where: str) -> Dumps:
             hint=_HINT,
         )
     try:
-        check(reading.phones, mixers, dumps.xml, dumps.hints)
+        if not reading.bundled:  # that one was made of one phone
+            check(reading.phones, mixers, dumps.xml, dumps.hints)
         dumps.controls = _by_card(mixers, dumps)
+        if reading.bundled and dumps.controls is None and dumps.sound_problem is None:
+            dumps.controls, dumps.pcms = {}, []  # it has no sound
     except Mixed as error:
         raise UsageError(
             f"{where} has the dumps of several phones: {error}",
@@ -102,8 +115,23 @@ class _Reading:
         self.dumps = dumps
         self.mixers = mixers
         self.phones: dict[str, dict[str, str]] = {}
+        self.bundled = False
+        self._routes: dict[str, Verdict] = {}
+
+    def finish(self) -> None:
+        """What the files say together: verdicts count with a bundle's own list only."""
+        if self.bundled:
+            self.dumps.said = self._routes
 
     def take(self, name: str, text: str) -> str | None:
+        if Path(name).name == MANIFEST and (body := _json(text)):
+            self.bundled = True
+            problem = body.get("sound_problem")
+            self.dumps.sound_problem = shown(problem)[:500] if isinstance(problem, str) else None
+            return "a bundle"
+        if Path(name).name == "doctor.json" and (body := _json(text)):
+            self._routes = _verdicts(body.get("routes"))
+            return "verdicts"
         if text.lstrip().startswith("<"):
             return self._take_xml(name, text)
         what = []
@@ -176,6 +204,30 @@ def _several_of(*lists: list[Pcm]) -> list[Pcm]:
     return list(found.values())
 
 
+def _json(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _verdicts(routes: Any) -> dict[str, Verdict]:
+    """What a phone said of the routes other than ``alsa``, of which the plan is made anew."""
+    found = {}
+    for route in routes if isinstance(routes, list) else []:
+        if not isinstance(route, dict):
+            continue
+        name, possible, reason = (route.get(key) for key in ("route", "possible", "reason"))
+        if name not in NAMES or name == "alsa" or not isinstance(reason, str):
+            continue
+        if possible is None or isinstance(possible, bool):
+            instead = route.get("instead")
+            instead = shown(instead)[:1000] if isinstance(instead, str) else None
+            found[name] = Verdict(name, possible, shown(reason)[:1000], instead=instead)
+    return found
+
+
 def _is_card_defs(file: XmlFile) -> bool:
     return file.root == "defs" and "card" in file.name.lower()
 
@@ -183,17 +235,19 @@ def _is_card_defs(file: XmlFile) -> bool:
 def _by_card(mixers: list[tuple[str, Mixer]], dumps: Dumps) -> dict[int, list[Control]] | None:
     """Each mixer under its card's number. Cards that only a mixer names are added to ``cards``."""
     found: dict[int, list[Control]] = {}
-    by_name = {card.name: card.number for card in dumps.cards}
     only = {card.number for card in dumps.cards} or {pcm.card for pcm in dumps.pcms or ()}
     for name, mixer in mixers:
         in_name = _CARD_IN_NAME.search(Path(name).name)
-        if mixer.card in by_name:
-            number = by_name[mixer.card]
+        named = [card.number for card in dumps.cards if card.name == mixer.card]
+        if in_name and int(in_name[1]) in named:
+            number = int(in_name[1])
+        elif named:
+            number = named[0]
         elif in_name:
             number = int(in_name[1])
         else:  # tinymix asks card 0 unless told otherwise
             number = -1 if not only else 0 if 0 in only else min(only)
-        if mixer.card and dumps.cards and mixer.card not in by_name:
+        if mixer.card and dumps.cards and not named:
             dumps.warnings.append(
                 f"the mixer in {name} is of {mixer.card}, which the list of cards does not have"
             )

@@ -18,7 +18,7 @@ _INFO = re.compile(
 )
 _CARD = re.compile(r"\s*([0-9]{1,3}) \[([^\]]{1,32})\]: (.*)")
 _MIXER_NAME = re.compile(r"Mixer name: '(.*)'")
-_COUNT = re.compile(r"Number of controls: [0-9]+")
+_COUNT = re.compile(r"Number of controls: ([0-9]{1,6})$")
 _KINDS = {"BOOL": "bool", "INT": "int", "INT64": "int", "ENUM": "enum", "BYTE": "bytes"}
 _RANGE = re.compile(r"\((?:ds)?range -?[0-9]{1,20}->-?[0-9]{1,20}\)")
 _VALUE = {
@@ -37,10 +37,12 @@ _WIDTH = 40
 
 @dataclass
 class Mixer:
-    """One list of tinymix's: the card's name, where it says it (the first family does)."""
+    """One list of tinymix's: the card's name, where it says it (the first family does), and
+    whether it says that the card has no controls at all."""
 
     card: str | None = None
     controls: list[Control] = field(default_factory=list)
+    empty: bool = False
 
 
 def parse_pcms(text: str) -> list[Pcm]:
@@ -107,8 +109,8 @@ def parse_tinymix(text: str) -> list[Mixer]:
     for line in _lines(text, _MAX_ROW):
         if match := _MIXER_NAME.search(line):
             name = match[1]
-        elif _COUNT.match(line):
-            mixers.append(Mixer(name))
+        elif count := _COUNT.match(line):
+            mixers.append(Mixer(name, empty=int(count[1]) == 0))
             name = None
         elif line.startswith("ctl\ttype\tnum\t"):
             device = "\tdevice" in line
@@ -120,7 +122,7 @@ def parse_tinymix(text: str) -> list[Mixer]:
                     if not mixers:
                         mixers.append(Mixer(name))
                     mixers[-1].controls.append(control)
-    return [mixer for mixer in mixers if mixer.controls]
+    return [mixer for mixer in mixers if mixer.controls or mixer.empty]
 
 
 def _control(fields: Sequence[str], device: bool) -> Control | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.capture.alsa.families.family import Tap, answer
 from agent.capture.alsa.plan import plan
 from agent.capture.offline.dumps import Dumps, read_dumps
 from agent.capture.route import Verdict
@@ -91,7 +92,10 @@ def diagnose_dumps(path: Path) -> Offline:
 
 def judge(dumps: Dumps) -> list[Verdict]:
     """A verdict on each route, in the usual order."""
-    alsa = plan(dumps.controls, dumps.cards, dumps.pcms, dumps.hints)
+    if dumps.controls is None and dumps.sound_problem is not None:
+        alsa = answer(None, False, dumps.sound_problem, Tap(), None)
+    else:
+        alsa = plan(dumps.controls, dumps.cards, dumps.pcms, dumps.hints)
     level, said = sdk(dumps.properties), dumps.properties
     answers = {
         "alsa": alsa,
@@ -102,6 +106,7 @@ def judge(dumps: Dumps) -> list[Verdict]:
             "microphone", None, "works with any phone, where this computer has a microphone"
         ),
     }
+    answers |= dumps.said
     return [answers.get(name) or Verdict(name, None, _UNTOLD) for name in NAMES]
 
 
