@@ -17,6 +17,7 @@ from agent.cli import (
     consenting,
     doctoring,
     library,
+    naming,
     phone,
     syncing,
     watching,
@@ -81,6 +82,7 @@ for _command in (
     *watching.COMMANDS,
     *library.COMMANDS,
     *checking.COMMANDS,
+    *naming.COMMANDS,
 ):
     cli.add_command(_command)
 

@@ -11,8 +11,8 @@ from agent.archive.store import Part
 from agent.audio.measure import BrokenAudioError, measure
 from agent.capture.consent import fact_of
 from agent.errors import AudioError
+from agent.naming.sidecar import Sidecar
 from agent.phone.files import Source
-from agent.sync.sidecar import Sidecar
 
 NO_SIDECAR = "no sidecar"
 

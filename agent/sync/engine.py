@@ -19,6 +19,7 @@ from agent.archive.sightings import Sighting
 from agent.archive.store import Part
 from agent.audio.measure import warm_up
 from agent.errors import FileGoneError, LinkError, PhoneError
+from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.describe import NO_SIDECAR, describe, listen, rest_on_consent
 from agent.sync.events import EventKind, Failure, Report, SyncEvent
@@ -35,7 +36,6 @@ from agent.sync.pull import (
 )
 from agent.sync.scene import Scenes
 from agent.sync.settled import PROVISIONAL, Rules
-from agent.sync.sidecar import LARGEST, Sidecar, parse
 from agent.sync.spot import Spotted, spot, stem
 from agent.text import shown
 

@@ -9,10 +9,10 @@ from agent.adb.reconnect import Cancel
 from agent.archive.archive import Archive
 from agent.archive.sightings import Sighting
 from agent.errors import LinkError, PhoneError
+from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.pull import read_small
 from agent.sync.settled import Rules, Scene, Settled, settled
-from agent.sync.sidecar import LARGEST, Sidecar, parse
 from agent.sync.spot import SIDECAR, Spotted, flat, stem
 
 _MOST_READ = 1000  # sidecars that are remembered

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from agent.archive.sightings import Sighting
+from agent.naming.sidecar import Sidecar
 from agent.phone.files import Source
-from agent.sync.sidecar import Sidecar
 from agent.sync.spot import Spotted, flat, stem
 
 CUT = "cut"

@@ -1,7 +1,7 @@
 """Sidecars: the JSON that a recorder writes beside a recording, read as the hostile input it is.
 
-What has the wrong kind, an impossible value or too much of it is left out, never an error: the
-raw text is kept in the index, so nothing is lost.
+A sidecar wins over the file's name. What has the wrong kind, an impossible value or too much of it
+is left out, never an error: the raw text is kept in the index, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from agent.archive.records import Fact
 from agent.capture.consent import fact_of_token
+from agent.naming.number import number_in
 
 LARGEST = 256 * 1024  # bytes
 _LONGEST_TEXT = 200
@@ -35,7 +37,8 @@ class Sidecar:
 
 
 def parse(recorder: str | None, data: bytes) -> Sidecar:
-    """Read a sidecar by the rules of the recorder that wrote it."""
+    """Read a sidecar by the keys that it has, or else by the rules of the recorder whose folder
+    it lies in."""
     raw = data[:LARGEST].decode("utf-8", "replace")
     try:
         said = json.loads(data) if len(data) <= LARGEST else None
@@ -43,10 +46,20 @@ def parse(recorder: str | None, data: bytes) -> Sidecar:
         said = None
     if not isinstance(said, dict):
         return Sidecar(raw, flags=["sidecar not understood"], problem="it is not a JSON object")
-    parser = _PARSERS.get(recorder or "")
+    recorder = _by_keys(said) or recorder or ""
+    parser = _PARSERS.get(recorder)
     if parser is None:
         return Sidecar(raw, problem="nothing is known of this recorder's sidecars")
     return parser(raw, _Reader(said, f"{recorder} sidecar"))
+
+
+def _by_keys(said: dict[str, Any]) -> str | None:
+    """Whose it is: none but ours has a schema, so it is told by what it must have."""
+    if said.get("recorder") == "offhook" and "schema" in said:
+        return "offhook"
+    if "timestamp_unix_ms" in said:
+        return "bcr"
+    return "cube" if "callee" in said and {"duration", "direction"} & set(said) else None
 
 
 class _Reader:
@@ -72,6 +85,15 @@ class _Reader:
         if type(value) is int and _EARLIEST_MS <= value <= _LATEST_MS:
             return value
         return None
+
+    def iso_time(self, key: str) -> int | None:
+        """A time in ISO 8601 with an offset, in milliseconds."""
+        try:
+            at = datetime.fromisoformat(self.text(key) or "")
+            value = round(at.timestamp() * 1000) if at.tzinfo else 0
+        except (ValueError, OverflowError):
+            return None
+        return value if _EARLIEST_MS <= value <= _LATEST_MS else None
 
     def seconds(self, key: str) -> float | None:
         value = self.said.get(key)
@@ -138,6 +160,7 @@ def _parse_bcr(raw: str, reader: _Reader) -> Sidecar:
     """BCR's metadata has no schema number: what is there is what counts. ``output`` came with
     1.49, ``duration_secs_wall`` with 1.78, ``package_name`` with 2.5."""
     began, direction = reader.time("timestamp_unix_ms"), reader.direction()
+    began = reader.iso_time("timestamp") if began is None else began
     reader.state("route", "bcr")
     reader.state("started_ms", began)
     # It is when the call was made, not when recording began: what the call log dates by.
@@ -188,7 +211,24 @@ def _bcr_health(reader: _Reader, recording: _Reader) -> list[str]:
     return flags
 
 
+def _parse_cube(raw: str, reader: _Reader) -> Sidecar:
+    """Cube ACR's: ``callee``, ``direction``, ``duration`` in milliseconds, as text."""
+    callee = reader.text("callee")
+    if callee is not None:
+        reader.state("number" if number_in(callee) else "contact", callee.strip())
+    word = str(reader.said.get("direction")).lower()
+    ways = {"in": "in", "incoming": "in", "out": "out", "outgoing": "out"}
+    reader.state("direction", ways.get(word))
+    length = reader.said.get("duration")
+    if isinstance(length, str) and length.isascii() and length.isdigit():
+        length = int(length) if len(length) < 12 else None
+    if type(length) is int and 0 < length < _LONGEST_S * 1000:
+        reader.state("heard_s", length / 1000)
+    return Sidecar(raw, reader.facts)
+
+
 _PARSERS: dict[str, Callable[[str, _Reader], Sidecar]] = {
     "offhook": _parse_offhook,
     "bcr": _parse_bcr,
+    "cube": _parse_cube,
 }

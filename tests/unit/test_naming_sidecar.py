@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.archive.filing import columns_of
-from agent.sync.sidecar import LARGEST, parse
+from agent.naming.sidecar import LARGEST, parse
 
 WHOLE = {
     "schema": 1,

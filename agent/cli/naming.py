@@ -1,0 +1,126 @@
+"""name: what a recording's file name says, without a phone and without the file."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from agent.cli.common import App, pass_app
+from agent.errors import UsageError
+from agent.naming import Named, explain
+from agent.naming.number import known_region
+from agent.text import shown
+
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?([0-5]\d)?\Z", re.IGNORECASE)
+_ORDER = ("recorder", "start", "number", "number_e164", "contact", "direction", "sim", "app")
+_WORDS = {
+    "number_e164": "in E.164",
+    "sim": "SIM",
+    "app": "over",
+    "start": "begun",
+}
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--folder", metavar="DIR", help="The folder on the phone, if FILE does not say.")
+@click.option("--zone", metavar="ZONE", help="For times without one: Europe/Berlin, +02:00.")
+@click.option("--region", metavar="CC", help="The phone's country, for national numbers: DE.")
+@click.option("--json", "as_json", is_flag=True, help="The same as `offhook --json name`.")
+@pass_app
+def name(
+    app: App,
+    files: tuple[str, ...],
+    folder: str | None,
+    zone: str | None,
+    region: str | None,
+    as_json: bool,
+) -> None:
+    """Explain the file name of a recording.
+
+    Which recorder names so, when the call was, with whom, and how sure each of it is. Nothing is
+    opened or asked: FILE need not exist. If it does, its time gives the year that some names lack.
+    """
+    given = None if zone is None else zone_of(zone)
+    if region is not None and not known_region(region):
+        raise UsageError(
+            f"{shown(region)!r} is no country with a numbering plan",
+            hint="Write its two letters: DE, KR, US.",
+        )
+    found = [
+        explain(file, folder=folder, zone=given, region=region, near=_file_time(file))
+        for file in files
+    ]
+    if app.json or as_json:
+        app.print_json([named.as_dict() for named in found])
+        return
+    for number, named in enumerate(found):
+        if number:
+            app.console.print()
+        _print(app, named)
+
+
+def zone_of(text: str) -> tzinfo:
+    """A time zone by its name (``Europe/Berlin``), or an offset; UsageError for anything else."""
+    offset = _OFFSET.match(text.strip())
+    if offset is not None and int(offset[2]) <= 18:
+        shift = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        return timezone(-shift if offset[1] == "-" else shift)
+    try:
+        return ZoneInfo(text.strip())
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(
+            f"{shown(text)!r} is no time zone", hint="Write Europe/Berlin, UTC or +02:00."
+        ) from error
+
+
+def _file_time(file: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(Path(file).stat().st_mtime, UTC).astimezone()
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
+def _print(app: App, named: Named) -> None:
+    app.console.print(Text(shown(named.file), style="bold"), soft_wrap=True)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2), pad_edge=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(style="dim", overflow="fold")
+    said = named.as_dict()
+    table.add_row(Text("kind"), Text(named.kind), Text(_source(named, "kind")))
+    for fact in _ORDER:
+        if said[fact] is not None:
+            value = shown(str(said[fact])) + _unit(named, fact)
+            table.add_row(_WORDS.get(fact, fact), Text(value), Text(_source(named, fact)))
+    for party in named["parties"] or ():
+        words = " ".join(shown(word) for word in (party.contact, party.number) if word)
+        table.add_row("party", Text(words or "?"), Text(_source(named, "parties")))
+    if not app.console.is_terminal:
+        app.console.width = max(app.console.width, 200)
+    app.console.print(table)
+    for note in named.notes:
+        app.console.print(Text(f"  {shown(note)}"), soft_wrap=True)
+
+
+def _unit(named: Named, fact: str) -> str:
+    if fact != "start":
+        return ""
+    zone = {None: "zone not known", "assumed": "zone as given", "stated": ""}[named.zone]
+    exact = f"to the {named.precision}" if named.precision in ("day", "minute") else ""
+    words = ", ".join(word for word in (exact, zone) if word)
+    return f"  ({words})" if words else ""
+
+
+def _source(named: Named, fact: str) -> str:
+    said = named.facts.get(fact)
+    return f"{shown(said.source)}, {said.confidence}" if said else ""
+
+
+COMMANDS: tuple[click.Command, ...] = (name,)

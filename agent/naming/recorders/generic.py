@@ -1,0 +1,178 @@
+"""What no recorder's own parser knows: BCR with a template of the user's, and everything else.
+
+A name is taken for a call's only if it has a moment of the calendar and something besides that
+says «call»: such a word, a direction, a SIM, a number, or a call recorder's folder. What is found
+this way is never told with high confidence, except for a moment that can be read in one way only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from agent.naming.draft import Draft
+from agent.naming.number import digits_of, number_in
+from agent.naming.stamp import DAY, ISO_DAY, OFFSET, SHORT_DAY, Stamp, stamp_of
+from agent.naming.text import Name, bare, fold
+from agent.naming.words import call_prefix, is_call_word, is_nobody
+
+_HALF = r"(?: ?(?P<half>[AaPp]\.?[Mm]\.?))?"
+_TIME = rf"(?P<h>\d{{1,2}})[-._:h ](?P<mi>\d\d)(?:[-._:m ](?P<s>\d\d)(?!\d)(?:[.,](?P<f>\d{{1,9}}))?)?{_HALF}"
+_TIGHT = r"(?P<h>\d\d)(?P<mi>\d\d)(?:(?P<s>\d\d)(?:\.(?P<f>\d{1,9})|(?P<f3>\d{3}))?)?"
+_OFF = rf"(?:{OFFSET}|Z)?(?!\d)"
+# Whole moments, then days alone; each kind from the left, and the last one of a kind counts.
+_MOMENTS = tuple(
+    re.compile(rf"(?<!\d){form}")
+    for form in (
+        rf"(?P<y>\d{{4}})[-._](?P<mo>\d\d)[-._](?P<d>\d\d)(?:[ T_,@-]+|_at_| at ){_TIME}{_OFF}",
+        rf"(?P<y>\d{{4}})[-._](?P<mo>\d\d)[-._](?P<d>\d\d)[ T_-]+{_TIGHT}{_OFF}",
+        rf"{DAY}[T_ -]?{_TIGHT}{_OFF}",
+        rf"{DAY}[T_ -]+{_TIME}{_OFF}",
+        rf"{SHORT_DAY}[_-]{_TIGHT}{_OFF}",
+        rf"(?P<d>\d\d)[-.](?P<mo>\d\d)[-.](?P<y>\d{{4}})[ T_,@-]+{_TIME}{_OFF}",
+        rf"(?P<d>\d\d)[-.](?P<mo>\d\d)[-.](?P<y>\d{{4}})[ T_-]+{_TIGHT}{_OFF}",
+    )
+)
+_DAYS = tuple(
+    re.compile(rf"(?<!\d){form}(?!\d)")
+    for form in (ISO_DAY, DAY, r"(?P<d>\d\d)\.(?P<mo>\d\d)\.(?P<y>\d{4})")
+)
+_SHORT = re.compile(rf"(?<!\d){SHORT_DAY}(?!\d)")
+_TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d\Z")
+_SIM = re.compile(r"(?:\A|(?<=[_ \-\[(]))sim ?(\d)(?=[_ \-\])]|\Z)", re.IGNORECASE)
+_WAYS = re.compile(
+    r"(?:\A|(?<=[_\-\[(]))(?P<short>in|out)(?=[_\-\])]|\Z)"
+    r"|(?:\A|(?<=[_ \-\[(]))(?P<long>incoming|outgoing|inbound|outbound|conference)(?=[_ \-\])]|\Z)"
+    r"|(?P<arrow>[↗↑↙↘↓])",
+    re.IGNORECASE,
+)
+_OUT = frozenset(["out", "outgoing", "outbound", "↗", "↑"])
+_PARTS = re.compile(r"_+| - | @ |(?<=\S)@|[\[\]()]")
+
+
+def tokens(name: Name) -> Draft | None:
+    """Take a name apart at its separators."""
+    found = _moment(name.folded)
+    if found is None:
+        return _undated(name)
+    stamp, start, end, sure = found
+    draft = Draft(None, stamp, "low", start_sure="high" if sure else "low")
+    if stamp.precision == "day":
+        draft.start_sure = "low"
+    elif draft.start_sure == "high" and (stamp.at.tzinfo is None or stamp.precision == "minute"):
+        draft.start_sure = "medium"
+    left, right = name.stem[:start], name.stem[end:]
+    signs = 0
+    pieces: list[str] = []
+    for text in (left, right):
+        text, found_signs = _signs(text, draft)
+        signs += found_signs
+        prefix = 0 if pieces else call_prefix(fold(text.lstrip(" _-")))
+        if prefix:
+            text = text.lstrip(" _-")[prefix:]
+            signs += 1
+        pieces += [piece for part in _PARTS.split(text) if (piece := bare(part).strip("-_ ,;"))]
+    signs += _parties(pieces, draft)
+    if not signs and name.home is None and not _bcr_like(name, start, end):
+        return None
+    if signs > 1 or name.home is not None:
+        draft.sure = "medium"
+    if name.home is not None:
+        draft.recorder = name.home
+    elif name.suffix == "oga":
+        draft.recorder = "bcr"
+    return draft
+
+
+def _undated(name: Name) -> Draft | None:
+    """A number and a word for the direction are a call's too; less than that is not."""
+    draft = Draft(None, None, "low", notes=["the name has no time"])
+    rest, signs = _signs(name.stem, draft)
+    pieces = [piece for part in _PARTS.split(rest) if (piece := bare(part).strip("-_ ,;"))]
+    said = draft.direction is not None and signs > 0 and len(pieces) <= 3
+    if not said or not _parties(pieces, draft) or draft.number is None:
+        return None
+    return draft if len(digits_of(draft.number[0])) >= 7 else None
+
+
+def _bcr_like(name: Name, start: int, end: int) -> bool:
+    """BCR alone writes ``.oga``; a name that is all date is a template of its user's."""
+    return name.suffix == "oga" and not name.folded[:start].strip() and end == len(name.folded)
+
+
+def _moment(text: str) -> tuple[Stamp, int, int, bool] | None:
+    """The moment in a text, where it stands, and whether it is the only one."""
+    whole = list(_matches(text, _MOMENTS))
+    if whole:
+        best = max(whole, key=lambda found: (found[2] - found[1], found[1]))
+        apart = [one for one in whole if one[2] <= best[1] or one[1] >= best[2]]
+        return (*best, not apart)
+    days = list(_matches(text, _DAYS))
+    if not days:
+        for match in _SHORT.finditer(text):
+            if not _TIME_OF_DAY.match(match[0]) and (stamp := stamp_of(match)):
+                days.append((stamp, *match.span()))
+    return (*days[-1], len(days) == 1) if days else None
+
+
+def _matches(text: str, forms: tuple[re.Pattern[str], ...]) -> Iterator[tuple[Stamp, int, int]]:
+    for form in forms:
+        for match in form.finditer(text):
+            stamp = stamp_of(match)
+            if stamp is None:
+                continue
+            got = match.groupdict()
+            if form.pattern.startswith(r"(?<!\d)(?P<d>") and _either_way(match):
+                continue
+            if got.get("f3"):
+                stamp = Stamp(stamp.at.replace(microsecond=int(got["f3"]) * 1000), "millisecond")
+            yield stamp, *match.span()
+
+
+def _either_way(match: re.Match[str]) -> bool:
+    """Whether 05-06-2024 could be in May or in June."""
+    day, month = int(match["d"]), int(match["mo"])
+    return day <= 12 and day != month and "." not in match[0][:6]
+
+
+def _signs(text: str, draft: Draft) -> tuple[str, int]:
+    """Take direction and SIM out of a text; what is left, and how many there were."""
+    signs = 0
+    if sim := _SIM.search(text):
+        draft.sim = int(sim[1])
+        text = text[: sim.start()] + "_" + text[sim.end() :]
+        signs += 1
+    ways = list(_WAYS.finditer(text))
+    if len(ways) == 1 and draft.direction is None:
+        word = ways[0][0].lower()
+        way = "conference" if word == "conference" else "out" if word in _OUT else "in"
+        draft.direction = way, "medium"
+        text = text[: ways[0].start()] + "_" + text[ways[0].end() :]
+        signs += 1
+    return text, signs
+
+
+def _parties(pieces: list[str], draft: Draft) -> int:
+    """The number and the contact among the pieces that are left; how many numbers were there."""
+    numbers, others = [], []
+    hidden = False
+    for piece in pieces:
+        number = number_in(piece)
+        if number is not None and number[1] != "low" and len(digits_of(piece)) >= 3:
+            numbers.append(number[0])
+        elif is_nobody(piece):
+            hidden = True
+        elif not is_call_word(piece):
+            others.append(piece)
+    long = [number for number in numbers if len(digits_of(number)) >= 7] or numbers
+    if len(long) == 1:
+        draft.number = long[0], "medium" if len(digits_of(long[0])) >= 7 else "low"
+    elif len(long) > 1:
+        draft.notes.append("which of the numbers in it is the caller's is not clear")
+    if len(others) == 1 and any(ch.isalpha() for ch in others[0]):
+        draft.name(others[0], "low")
+    elif others:
+        draft.notes.append("what else it says is not clear: " + ", ".join(others))
+    if hidden and draft.number is None:
+        draft.notes.append("the name says that the number is not known")
+    return len(long) == 1 or hidden

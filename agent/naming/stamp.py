@@ -1,0 +1,103 @@
+"""Dates and times in names, checked against the calendar."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from agent.naming.result import Confidence
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2099
+_SHORT_YEARS = range(5, 60)  # of two digits: there were phones that record, 2005 to 2059
+_CLOCK_SET = 2005  # a phone that dates before it has lost its clock
+
+# Pieces of patterns; a pattern has each of these groups at most once.
+DAY = r"(?P<y>\d{4})(?P<mo>\d\d)(?P<d>\d\d)"
+SHORT_DAY = r"(?P<yy>\d\d)(?P<mo>\d\d)(?P<d>\d\d)"
+TIME = r"(?P<h>\d\d)(?P<mi>\d\d)(?P<s>\d\d)"
+MINUTE = r"(?P<h>\d\d)(?P<mi>\d\d)"
+ISO_DAY = r"(?P<y>\d{4})-(?P<mo>\d\d)-(?P<d>\d\d)"
+WHOLE = DAY + TIME
+OFFSET = r"(?P<off>[+-]\d{4}(?:\d\d)?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A moment as a name has it; ``at`` has a zone where the name states one."""
+
+    at: datetime
+    precision: str = "second"
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure it is, where its place and its form are sure."""
+        return "high" if self.at.year >= _CLOCK_SET else "medium"
+
+
+def stamp_of(match: re.Match[str], *, hour_24: bool = False) -> Stamp | None:
+    """The moment in a match of the patterns above; None if the calendar has no such moment.
+
+    ``hour_24``: hour 24 is the first one of the next day, as some recorders write it.
+    """
+    got = match.groupdict()
+    if (short := got.get("yy")) is not None:
+        if int(short) not in _SHORT_YEARS:
+            return None
+        year = 2000 + int(short)
+    else:
+        year = int(got["y"])
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        return None
+    hour, minute, second = (got.get(unit) for unit in ("h", "mi", "s"))
+    hours = int(hour or 0)
+    if half := got.get("half"):
+        if not 1 <= hours <= 12:
+            return None
+        hours = hours % 12 + (12 if half.lower().startswith("p") else 0)
+    later = timedelta()
+    if hour_24 and hours == 24:
+        hours, later = 0, timedelta(days=1)
+    fraction = (got.get("f") or "")[:6]
+    try:
+        zone = _zone(got.get("off"))
+        at = datetime(
+            year,
+            int(got["mo"]),
+            int(got["d"]),
+            hours,
+            int(minute or 0),
+            int(second or 0),
+            int(fraction.ljust(6, "0")) if fraction else 0,
+            zone,
+        )
+    except ValueError:
+        return None
+    precision = "second"
+    if hour is None:
+        precision = "day"
+    elif second is None:
+        precision = "minute"
+    elif fraction:
+        precision = "millisecond" if len(fraction) <= 3 else "microsecond"
+    return Stamp(at + later, precision)
+
+
+def epoch(digits: str) -> Stamp | None:
+    """Seconds (10 digits) or milliseconds (13) since 1970, which are the same in every zone."""
+    value = int(digits)
+    millis = value if len(digits) == 13 else value * 1000
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis)
+    if not _FIRST_YEAR < at.year <= _LAST_YEAR:
+        return None
+    return Stamp(at, "millisecond" if len(digits) == 13 else "second")
+
+
+def _zone(offset: str | None) -> timezone | None:
+    if offset is None:
+        return None
+    hours, minutes, seconds = int(offset[1:3]), int(offset[3:5]), int(offset[5:7] or 0)
+    if hours > 18 or minutes > 59 or seconds > 59:
+        raise ValueError(offset)
+    shift = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return timezone(-shift if offset[0] == "-" else shift)
