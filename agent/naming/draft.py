@@ -49,8 +49,8 @@ class Draft:
 
     def name(self, contact: str, sure: Confidence = "high") -> None:
         """Take a text for the contact, unless it says that there is none."""
-        contact = bare(contact)
-        if not contact:
+        contact = contact.strip()
+        if not bare(contact):
             return
         if is_nobody(contact):
             self.notes.append("the name says that the number is not known")
@@ -59,7 +59,6 @@ class Draft:
 
     def either(self, text: str, sure: Confidence = "high") -> None:
         """Take a text that is the number or else the contact."""
-        text = bare(text)
         found = number_in(text)
         if found is not None:
             self.number = found[0], least(found[1], sure)

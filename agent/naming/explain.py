@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from agent.naming.draft import Draft, Refused
 from agent.naming.folders import recorder_of
 from agent.naming.kinds import is_memo, kind_of
 from agent.naming.number import digits_of, e164
-from agent.naming.recorders import read
+from agent.naming.recorders import generic, read
 from agent.naming.result import FACTS, Confidence, Named, Party, Said, least
 from agent.naming.stamp import Stamp
 from agent.naming.text import Name, bare, composed, fold, split, without_mark
@@ -41,6 +40,7 @@ def explain(
     folder = (head if folder is None else folder) or ""
     kind, rest = kind_of(composed(base))
     if not rest.strip():
+        kind = "unknown" if kind == "call" else kind
         return Named(file, kind, notes=_why(kind))
     stem, suffix, copy = split(rest)
     if kind != "call":
@@ -65,10 +65,17 @@ def _why(kind: str) -> tuple[str, ...]:
 
 def _draft(name: Name) -> Draft | Refused:
     found = read(name)
-    if found is None and (shorter := without_mark(name.stem)) is not None:
-        found = read(replace(name, stem=shorter, folded=fold(shorter), copy=True))
+    shorter = without_mark(name.stem)
+    if found is None and shorter is not None:
+        found = read(name._replace(stem=shorter, folded=fold(shorter), copy=True))
         if isinstance(found, Draft):
             _doubt(found)
+    elif (name.copy or shorter) and isinstance(found, Draft) and found.contact:
+        contact, level = found.contact
+        if name.stem.rstrip().endswith(contact):  # «Bob (1)» can be what he is called
+            found.contact = contact, least(level, "medium")
+    if found is None:
+        found = generic.tokens(name)
     if found is None and name.home == "google" and name.suffix == "wav":
         # The dialer's own folder, where nothing else lies. Its names are not known.
         return Draft("google", None, "medium")
@@ -98,7 +105,8 @@ class _Telling:
         region: str | None,
     ) -> None:
         self.file, self.kind, self.draft = file, kind, draft
-        self.folder, self.home, self.region = folder, home, region
+        self.folder, self.home = folder, home
+        self.region = None if region is None else region.upper()
         self.source = f"file name ({draft.recorder})" if draft.recorder else "file name"
         self.facts: dict[str, Said] = {}
         self.notes = list(draft.notes)

@@ -10,7 +10,6 @@ from agent.naming.words import call_prefix
 # Android's MediaProvider names so what is being written, or was thrown away.
 _PENDING = re.compile(r"\.pending-\d+-", re.IGNORECASE)
 _TRASHED = re.compile(r"\.trashed-\d+-", re.IGNORECASE)
-_SUFFIX = re.compile(r"\.([A-Za-z0-9]{1,12})\s*\Z")
 _UNFINISHED = frozenset(
     ["part", "partial", "tmp", "temp", "download", "crdownload", "opdownload", "filepart"]
 )
@@ -24,6 +23,7 @@ _BY_SUFFIX = {
     "log": "log",
 }
 _LOG = re.compile(r"(?:\.log\.txt|\Acrash\.log)\s*\Z", re.IGNORECASE)
+_CHATS = frozenset(["PTT", "AUD", "VID", "IMG", "STK", "DOC"])
 _NOTE = re.compile(r"(?:PTT|AUD|VID|IMG|STK|DOC)-\d{8}-WA\d{4,}", re.IGNORECASE)
 _NOT_SOUND = frozenset(
     [
@@ -49,19 +49,15 @@ _NOT_SOUND = frozenset(
         "md",
     ]
 )
-_MEMOS = tuple(
-    re.compile(form, re.IGNORECASE)
-    for form in (
-        # Fossify and Simple Voice Recorder
-        r"\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d(?: ?\(\d+\)|~\d+)?\Z",
-        # Apple's Voice Memos
-        r"\d{8} \d{6}-[0-9A-F]{8}\Z",
-        r"new recording(?: \d+)?\Z",
-        # Samsung's Voice Recorder: a word of the phone's language and a running number
-        r"[^\W\d_]{2,20}(?: [^\W\d_]{1,20}){0,2} \d{3}(?:_\d{6}_\d{6})?(?: ?\(\d+\))?\Z",
-        # a title and a Chinese date, as people rename their memos
-        r".*\d{1,2}月\d{1,2}日[ _]?(?:[上下]午)?\d{1,2}[点點时時:：]\d{1,2}分?\Z",
-    )
+_MEMO = re.compile(
+    # Fossify and Simple Voice Recorder
+    r"(?:\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d"
+    # Apple's Voice Memos
+    r"|\d{8} \d{6}-[0-9A-Fa-f]{8}|[Nn]ew [Rr]ecording(?: \d+)?"
+    # Samsung's Voice Recorder: a word of the phone's language and a running number
+    r"|[^\W\d_]{2,20}(?: [^\W\d_]{1,20}){0,2} \d{3}(?:_\d{6}_\d{6})?"
+    # a title and a Chinese date, as people rename their memos
+    r"|.*\d{1,2}月\d{1,2}日[ _]?(?:[上下]午)?\d{1,2}[点點时時:]\d{1,2}分?)\Z"
 )
 _CALL_WORD = re.compile(r"call|通[话話]|통화|녹음", re.IGNORECASE)
 
@@ -71,22 +67,19 @@ def kind_of(base: str) -> tuple[str, str]:
 
     ``call`` means that nothing speaks against it; a kind with an empty rest has no facts.
     """
-    if _PENDING.match(base):
-        return "unfinished", ""
-    if _TRASHED.match(base):
-        return "deleted", ""
-    if _NOTE.match(base):
+    if base[:1] == ".":
+        if _PENDING.match(base):
+            return "unfinished", ""
+        return "deleted" if _TRASHED.match(base) else "unknown", ""
+    if base[:3].upper() in _CHATS and _NOTE.match(base):
         return "voice note", ""
-    if base.startswith("."):
-        return "unknown", ""
-    suffix = _SUFFIX.search(base)
-    ending = suffix[1].lower() if suffix else ""
+    dot = base.rfind(".")
+    ending = base[dot + 1 :].rstrip().lower() if dot > 0 else ""
     if ending in _UNFINISHED:
         return "unfinished", ""
-    if log := _LOG.search(base):
-        return "log", base[: log.start()]
-    if ending in _BY_SUFFIX and suffix:
-        return _BY_SUFFIX[ending], base[: suffix.start()]
+    if ending in _BY_SUFFIX:
+        log = _LOG.search(base)
+        return ("log", base[: log.start()]) if log else (_BY_SUFFIX[ending], base[:dot])
     if ending in _NOT_SOUND:
         return "unknown", ""
     return "call", base
@@ -95,6 +88,6 @@ def kind_of(base: str) -> tuple[str, str]:
 def is_memo(stem: str) -> bool:
     """Whether a stem is a voice memo's, by a recorder that has nothing to do with calls."""
     folded = fold(stem)
-    if not any(form.match(folded) for form in _MEMOS):
+    if _MEMO.match(folded) is None:
         return False
     return not _CALL_WORD.search(folded) and not call_prefix(folded)

@@ -28,6 +28,8 @@ def number_in(text: str) -> tuple[str, Confidence] | None:
     """
     text = bare(text)
     folded = fold(text)
+    if folded[:1] == "(" and folded.find(")") == len(folded) - 1:
+        text, folded = text[1:-1].strip(), folded[1:-1].strip()
     if not folded or folded[0] not in "+*#(0123456789" or not _SHAPE.fullmatch(folded):
         return None
     count = len(_NO_DIGIT.sub("", folded))
@@ -61,14 +63,7 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
     international = folded.startswith("+")
     if "*" in folded or "#" in folded or not (international or region):
         return None
-    from phonenumbers import (  # it takes a tenth of a second
-        NumberParseException,
-        PhoneNumberFormat,
-        format_number,
-        is_possible_number,
-        is_valid_number,
-        parse,
-    )
+    import phonenumbers as lib  # it takes a tenth of a second
 
     if international:
         quick = _quick(digits_of(folded))
@@ -76,30 +71,32 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
             return quick, "high"
     try:
         home = None if international or region is None else region.upper()
-        parsed = parse(folded.split(",")[0], home)
-    except NumberParseException:
+        parsed = lib.parse(folded.split(",")[0], home)
+    except lib.NumberParseException:
         return None
-    if not is_possible_number(parsed):
+    if not lib.is_possible_number(parsed):
         return None
-    found = format_number(parsed, PhoneNumberFormat.E164)
+    found = lib.format_number(parsed, lib.PhoneNumberFormat.E164)
     if international:
-        return found, "high" if is_valid_number(parsed) else "medium"
-    return (found, "medium") if is_valid_number(parsed) else None
+        return found, "high" if lib.is_valid_number(parsed) else "medium"
+    return (found, "medium") if lib.is_valid_number(parsed) else None
 
 
 def _quick(digits: str) -> str | None:
     """E.164 of an international number of a possible length; None where that needs a closer
     look. Thirty times quicker than parsing it, which is what most names need."""
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+    import phonenumbers as lib
 
+    if len(digits) < 4 or digits[0] == "0":
+        return None
     for length in (1, 2, 3):
-        code, national = digits[:length], digits[length:]
-        if not national or code.startswith("0") or int(code) not in COUNTRY_CODE_TO_REGION_CODE:
+        code, national = int(digits[:length]), digits[length:]
+        if code not in lib.COUNTRY_CODE_TO_REGION_CODE:
             continue
-        if national.startswith("0"):
+        if national[0] == "0":
             return None
-        region = COUNTRY_CODE_TO_REGION_CODE[int(code)][0]
-        known = PhoneMetadata.metadata_for_region_or_calling_code(int(code), region)
+        region = lib.COUNTRY_CODE_TO_REGION_CODE[code][0]
+        known = lib.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
         lengths = known.general_desc.possible_length if known and known.general_desc else ()
         return f"+{digits}" if len(national) in lengths else None
     return None
@@ -107,6 +104,6 @@ def _quick(digits: str) -> str | None:
 
 def known_region(region: str) -> bool:
     """Whether a country has a numbering plan under these two letters."""
-    from phonenumbers import SUPPORTED_REGIONS
+    import phonenumbers as lib
 
-    return region.upper() in SUPPORTED_REGIONS
+    return region.upper() in lib.SUPPORTED_REGIONS

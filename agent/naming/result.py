@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Confidence = Literal["high", "medium", "low"]
 _RANKS: tuple[Confidence, ...] = ("low", "medium", "high")
@@ -16,11 +16,10 @@ FACTS = ("start", "number", "number_e164", "contact", "direction", "sim", "parti
 
 def least(*levels: Confidence) -> Confidence:
     """The lowest of some confidences: a chain is as strong as its weakest link."""
-    return _RANKS[min(map(_RANKS.index, levels))]
+    return next((rank for rank in _RANKS if rank in levels), "high")
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A value, where it comes from, and how sure it is."""
 
     value: Any
@@ -28,8 +27,7 @@ class Said:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(NamedTuple):
     """One of the others in a conference."""
 
     number: str | None = None

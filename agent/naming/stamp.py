@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from typing import NamedTuple
 
 from agent.naming.result import Confidence
 
@@ -22,8 +22,7 @@ WHOLE = DAY + TIME
 OFFSET = r"(?P<off>[+-]\d{4}(?:\d\d)?)"
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """A moment as a name has it; ``at`` has a zone where the name states one."""
 
     at: datetime

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _USUAL = {"wav", "oga", "ogg", "opus", "m4a", "mp4", "aac", "mp3", "amr", "awb", "3gp", "3gpp"}
 AUDIO = frozenset(_USUAL | {"3ga", "3g2", "flac", "webm", "mka", "wma", "caf", "qcp"})
-_SUFFIX = re.compile(r"\.([A-Za-z0-9]{1,5})\Z")
 # ``x(1).m4a`` and ``x~2.m4a``, which programs make of a name that was taken.
 _NUMBERED = re.compile(r"(?: ?\((\d{1,2})\)|~\d{1,3})\Z")
 # What people and desktops call a copy, at its end.
@@ -67,8 +66,7 @@ def bare(text: str) -> str:
     return text.strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A name and what is known around it.
 
     ``stem`` has neither suffix nor marks of a copy; ``folded`` is the same by :func:`fold`.
@@ -96,12 +94,13 @@ def split(base: str) -> tuple[str, str, bool]:
     ('a_240102_030405', 'm4a', True)
     """
     stem, suffix, copy = base.rstrip(), "", False
-    for _ in range(2):  # ``x.amr.m4a`` was converted
-        found = _SUFFIX.search(stem)
-        if found is None or found[1].lower() not in AUDIO:
+    for _ in range(2):  # ``x.amr.m4a`` was converted, if nobody is called so
+        dot = stem.rfind(".")
+        ending = stem[dot + 1 :].lower()
+        if dot < 0 or ending not in AUDIO:
             break
-        suffix = suffix or found[1].lower()
-        stem = stem[: found.start()].rstrip()
+        suffix, copy = suffix or ending, copy or bool(suffix)
+        stem = stem[:dot].rstrip()
         for _ in range(3 if stem[-1:] in _MARK_ENDS or " - " in stem else 0):
             mark = _NUMBERED.search(stem) or _COPY.search(stem)
             if mark is None or mark.start() == 0:

@@ -6,44 +6,61 @@ what a contact is called can look like anything. It returns None for another's f
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from agent.naming.draft import Draft, Parser, Refused
-from agent.naming.recorders import apps, bcr, cube, dialers, generic, miui, samsung
+from agent.naming.recorders import apps, bcr, cube, dialers, miui, samsung
 from agent.naming.text import Name
 
+_ANY = frozenset(range(256))
+_14 = frozenset({14})
+_DIGIT = frozenset("0123456789")
+
 #: In this order: a form that says who wrote it before one that others share. With each, how many
-#: digits a name of this form can end in, where that is fixed: it spares most of the looking.
-PARSERS: tuple[tuple[Parser, frozenset[int] | None], ...] = (
-    (bcr.dated, None),
-    (cube.arrows, None),
-    (cube.source_first, None),
-    (apps.acr, None),
-    (apps.acr_phone, frozenset({10, 13})),
-    (apps.number_code_epoch, frozenset({10, 13})),
-    (dialers.unisoc, frozenset({17})),
-    (apps.true_phone, frozenset({0})),
-    (dialers.grapheneos, None),
-    (dialers.lenovo, frozenset({0})),
-    (dialers.lineageos, frozenset({9})),
-    (dialers.harmonyos, frozenset({14})),
-    (miui.bracketed, frozenset({14})),
-    (dialers.huawei, frozenset({14})),
-    (dialers.seventeen, frozenset({17})),
-    (dialers.vivo, frozenset({2})),
-    (apps.axet, None),
-    (samsung.dialer, frozenset({4, 6})),
-    (dialers.fourteen, frozenset({14})),
-    (dialers.oxygenos, frozenset({14})),
-    (dialers.coloros, frozenset({10})),
-    (apps.axet_epoch, None),
-    (dialers.without_time, None),
-    (generic.tokens, None),
+#: digits a name of this form can end in, and whether it begins with one: that spares most looks.
+PARSERS: tuple[tuple[Parser, frozenset[int], bool], ...] = (
+    (bcr.dated, _ANY, True),
+    (cube.arrows, _ANY, True),
+    (cube.source_first, _ANY, False),
+    (apps.acr, _ANY, True),
+    (apps.acr_phone, frozenset({10, 13}), False),
+    (apps.number_code_epoch, frozenset({10, 13}), False),
+    (dialers.unisoc, frozenset({17}), False),
+    (apps.true_phone, frozenset({0}), False),
+    (dialers.grapheneos, _ANY, False),
+    (dialers.lenovo, frozenset({0}), False),
+    (dialers.lineageos, frozenset({9}), False),
+    (dialers.harmonyos, _14, False),
+    (miui.bracketed, _14, False),
+    (dialers.huawei, _14, False),
+    (dialers.seventeen, frozenset({17}), False),
+    (apps.axet, _ANY, True),
+    (dialers.vivo, frozenset({2}), False),
+    (samsung.dialer, frozenset({4, 6}), False),
+    (dialers.fourteen, _14, False),
+    (dialers.oxygenos, _14, False),
+    (dialers.coloros, frozenset({10}), False),
+    (apps.axet_epoch, _ANY, True),
+    (dialers.without_time, _ANY, False),
 )
 
 
+@lru_cache(maxsize=512)
+def _fitting(digits: int, begins: bool) -> tuple[Parser, ...]:
+    return tuple(
+        parse for parse, ends, first in PARSERS if digits in ends and (begins or not first)
+    )
+
+
 def read(name: Name) -> Draft | Refused | None:
-    """What the first parser says that knows the name's form; None if none does."""
-    digits = len(name.folded) - len(name.folded.rstrip("0123456789"))
-    for parse, ends in PARSERS:
-        if (ends is None or digits in ends) and (found := parse(name)) is not None:
+    """What the first parser says that knows the name's form; None if none does.
+
+    Then there is :func:`agent.naming.recorders.generic.tokens`.
+    """
+    text = name.folded
+    digits = len(text) - len(text.rstrip("0123456789"))
+    for parse in _fitting(min(digits, 255), text[:1] in _DIGIT):
+        found = parse(name)
+        if found is not None:
             return found
     return None

@@ -93,12 +93,9 @@ def _contact(name: Name, at: int, draft: Draft) -> None:
     if draft.parties:
         _share_out(written, draft)
         return
-    # A replaced sign, a mark of a copy cut off, no suffix to end it: it may be not quite so.
-    sure: Confidence = "high"
-    if "_" in written or name.copy or not name.suffix or draft.direction is None:
-        sure = "medium"
-    if draft.number is None:
-        sure = "medium"
+    # A replaced sign, no suffix to end it: it may be not quite so.
+    doubtful = "_" in written or not name.suffix or draft.direction is None or draft.number is None
+    sure: Confidence = "medium" if doubtful else "high"
     if len(written) > 2 and written[0] == written[-1] == "_":  # quotes
         written = written[1:-1]
     draft.name(written, sure)

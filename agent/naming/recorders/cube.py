@@ -10,9 +10,8 @@ import re
 
 from agent.naming.draft import Draft, Refused
 from agent.naming.number import number_in
-from agent.naming.result import Confidence
 from agent.naming.stamp import DAY, ISO_DAY, TIME, stamp_of
-from agent.naming.text import Name
+from agent.naming.text import Name, without_mark
 
 _ARROWS = re.compile(
     rf"{ISO_DAY} (?P<h>\d\d)-(?P<mi>\d\d)-(?P<s>\d\d) \((?P<app>[^()]{{1,40}})\)"
@@ -39,17 +38,18 @@ def arrows(name: Name) -> Draft | Refused | None:
     if stamp is None:
         return Refused("it has Cube ACR's form, but no such moment is in the calendar")
     draft = Draft("cube", stamp, app=_app(found["app"]))
+    if not found["arrow"] and _before_mark(name.folded):
+        return None  # to be asked again without the mark
     if found["arrow"]:
         draft.direction = "out" if found["arrow"] == "↗" else "in", "high"
     who = name.text(found.start("who"), found.end("who"))
-    sure: Confidence = "medium" if name.copy and not found["arrow"] else "high"
     in_brackets = _BRACKETS.match(who)
-    if in_brackets and draft.call(in_brackets["number"].strip(), sure):
-        draft.name(in_brackets["contact"], sure)
+    if in_brackets and draft.call(in_brackets["number"].strip()):
+        draft.name(in_brackets["contact"])
     elif draft.app is not None and number_in(who):
         draft.either(who, "medium")
     elif who:
-        draft.either(who, sure)
+        draft.either(who)
     return draft
 
 
@@ -68,6 +68,12 @@ def source_first(name: Name) -> Draft | Refused | None:
     if found["who"]:
         draft.either(name.text(found.start("who"), found.end("who")))
     return draft
+
+
+def _before_mark(text: str) -> bool:
+    """Whether an arrow stands before what may be a mark of a copy."""
+    shorter = without_mark(text)
+    return shorter is not None and shorter.rstrip(" \ufe0e\ufe0f")[-1:] in ("↗", "↙", "↘")
 
 
 def _app(word: str) -> str | None:

@@ -104,18 +104,24 @@ def _moment(text: str) -> tuple[Stamp, int, int, bool] | None:
     """The moment in a text, where it stands, and whether it is the only one."""
     whole = list(_matches(text, _MOMENTS))
     if whole:
-        best = max(whole, key=lambda found: (found[2] - found[1], found[1]))
-        apart = [one for one in whole if one[2] <= best[1] or one[1] >= best[2]]
-        return (*best, not apart)
-    days = list(_matches(text, _DAYS))
+        # A year of four digits before one of two; then what says more; then what stands last.
+        best = max(whole, key=lambda found: (not found[3], found[2] - found[1], found[1]))
+        stamp, start, end, _ = best
+        others = [one for one in whole if not (start <= one[1] and one[2] <= end)]
+        return stamp, start, end, not others
+    days = [found[:3] for found in _matches(text, _DAYS)]
     if not days:
         for match in _SHORT.finditer(text):
-            if not _TIME_OF_DAY.match(match[0]) and (stamp := stamp_of(match)):
-                days.append((stamp, *match.span()))
+            day = None if _TIME_OF_DAY.match(match[0]) else stamp_of(match)
+            if day is not None:
+                days.append((day, *match.span()))
     return (*days[-1], len(days) == 1) if days else None
 
 
-def _matches(text: str, forms: tuple[re.Pattern[str], ...]) -> Iterator[tuple[Stamp, int, int]]:
+def _matches(
+    text: str, forms: tuple[re.Pattern[str], ...]
+) -> Iterator[tuple[Stamp, int, int, bool]]:
+    """Each moment, its place, and whether its year has two digits."""
     for form in forms:
         for match in form.finditer(text):
             stamp = stamp_of(match)
@@ -126,7 +132,7 @@ def _matches(text: str, forms: tuple[re.Pattern[str], ...]) -> Iterator[tuple[St
                 continue
             if got.get("f3"):
                 stamp = Stamp(stamp.at.replace(microsecond=int(got["f3"]) * 1000), "millisecond")
-            yield stamp, *match.span()
+            yield stamp, *match.span(), "yy" in got
 
 
 def _either_way(match: re.Match[str]) -> bool:

@@ -38,7 +38,7 @@ def bracketed(name: Name) -> Draft | None:
         sure, body = "high", who[at + 1 :]
     elif name.home == "miui" and at > 0:
         sure, body = "medium", who[at + 1 :]
-    elif at > 0 and "(" in fold(who) and _party(who[at + 1 :]) is not None:
+    elif at > 0 and _bracketed(who[at + 1 :]):
         sure, body = "medium", who[at + 1 :]  # the word in a language that is not listed
     elif prefix and not is_weak(who[:prefix]) and _bracketed(who[prefix + 1 :]):
         sure, body = "medium", who[prefix + 1 :]
