@@ -26,17 +26,22 @@ is_silenced() { # what a tag may log, the most particular property first, as lib
   return 1
 }
 
-start_events() { # through a pipe that never ends: a dead logcat only slows us
-  logcat='' suspect=''
+open_events() { # a pipe that never ends: a dead logcat only slows us
   [ -p "$RUN/events" ] || mkfifo "$RUN/events"
   exec 3<>"$RUN/events"
+  log_to=3
+}
+
+start_events() {
+  logcat='' suspect=''
+  open_events
   now_ms
   logcat_at=$NOW
   [ "$trust" != untrusted ] || return
   # It writes its number down itself: killed in between, we would leave one that nobody knows.
   (
     put "$RUN/logcat.pid" "${BASHPID:-}"
-    exec logcat -b "$trust" -v threadtime -T 1 -s Telecom:I >&3 2>/dev/null 9>&-
+    exec logcat -b "$trust" -v threadtime -T 1 -s Telecom:I >&"$log_to" 2>/dev/null 9>&-
   ) &
   logcat=$!
 }

@@ -89,17 +89,8 @@ name_recording() { # -> stem, made while there is time
   done
 }
 
-note_calls() { # holds, second calls and conferences go on in one recording; its sidecar says so
-  [ "$pattern" != "$FORE$BACK$RING" ] || return 0
-  pattern=$FORE$BACK$RING
-  case $FORE:$BACK in
-    [13456]:*) on_hold='' ;;
-    2:* | *:2) [ -n "$on_hold" ] || { on_hold=yes holds=$((holds + 1)); } ;;
-  esac
-  ask_telecom
-  [ "$CELLULAR" -le "$most_calls" ] || most_calls=$CELLULAR
-  [ "${PARTIES:-0}" -le "${parties:-0}" ] || parties=$PARTIES
-}
+calls_noted() { :; }
+first_look() { :; }
 
 stop_capture() { # stop_capture CUT: also one that was armed and never told to begin
   kill -TERM "$capture" 2>/dev/null

@@ -20,7 +20,7 @@ from typing import Any, Self
 from sqlite_utils import Database, Migrations
 
 from agent import __version__
-from agent.archive import calls, custody, filing, query, sightings
+from agent.archive import calls, custody, filing, live, query, sightings
 from agent.archive.db import Index
 from agent.archive.lock import WriterLock
 from agent.archive.records import Direction, Fact, Phone, Recording, storable
@@ -41,7 +41,8 @@ class Archive:
     """An archive, to be used as a context manager.
 
     With ``write=True`` it is locked for filing (BusyError if somebody else has it) and what a
-    killed run left half done is finished or removed. ``purpose`` is told to who finds it locked.
+    killed run left half done is finished or removed, but for what it recorded here itself
+    (:mod:`agent.archive.live`). ``purpose`` is told to who finds it locked.
     """
 
     actor = f"offhook {__version__}"
@@ -76,10 +77,11 @@ class Archive:
             self._index = Index(self.home / "offhook.db")
             undo.callback(self.close)
             self.ensure(ARCHIVE)
+            self.ensure(live.LIVE)
             if self._write:
                 self.lock.acquire()
                 filing.recover(self)
-                self.store.clean()
+                self.store.clean({self.store.locate(one.part) for one in live.parts(self)})
             undo.pop_all()
         return self
 

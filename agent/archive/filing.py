@@ -48,6 +48,7 @@ class NewRecording:
 
     ``original_name`` is as the phone has it; ``sound`` holds the columns that were measured
     (duration_s, format, codec, rate, channels, levels, silent, silent_channels, problem).
+    ``recorded`` says by what it was recorded here, for the custody log; None where it was pulled.
     """
 
     original_name: str
@@ -61,6 +62,7 @@ class NewRecording:
     flags: list[str] = field(default_factory=list)
     sidecar: str | None = None
     how: dict[str, Any] = field(default_factory=dict)
+    recorded: dict[str, str] | None = None
 
     @property
     def path(self) -> PurePosixPath:
@@ -91,10 +93,13 @@ def file_part(archive: Archive, part: Part, new: NewRecording) -> tuple[Recordin
         part.seal(new.mtime_ns)
         with archive.filing:
             if archive.has(part.sha256):
-                return _file_again(archive, part, new), False
+                known = _file_again(archive, part, new)
+                part.keep = False
+                return known, False
             work = _work(archive, part, new)
             path = _place(archive, part, new, work)
             _finish(archive, str(path), work)
+            part.keep = False
             return archive.recording(part.sha256), True
     finally:
         part.discard()
@@ -183,7 +188,13 @@ def _work(archive: Archive, part: Part, new: NewRecording) -> dict[str, Any]:
         "verified_ms": archive.clock() if new.how.get("verified") else None,
     }
     remote = None if new.remote_path is None else shown(new.remote_path)
-    return {"row": row, "sighting": new.sighting, "remote": remote, "how": new.how}
+    return {
+        "row": row,
+        "sighting": new.sighting,
+        "remote": remote,
+        "how": new.how,
+        "recorded": new.recorded,
+    }
 
 
 def _finish(archive: Archive, path: str, work: dict[str, Any]) -> None:
@@ -195,6 +206,13 @@ def _finish(archive: Archive, path: str, work: dict[str, Any]) -> None:
             cursor = db.execute(f"INSERT INTO recordings ({names}) VALUES ({marks})", row)  # noqa: S608
             texts = {"number": None, "contact": None, "note": None, **row}
             index_text(db, int(cursor.lastrowid or 0), row_of(texts))
+            if work.get("recorded") is not None:
+                archive.log(
+                    "recorded here",
+                    sha256=row["sha256"],
+                    phone=row["phone"],
+                    detail=work["recorded"],
+                )
             archive.log(
                 "filed",
                 sha256=row["sha256"],

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from agent.archive.names import numbered
@@ -23,15 +23,25 @@ _CHUNK = 1 << 20
 
 
 class Part:
-    """Bytes on their way into the archive; :meth:`discard` it unless it was placed."""
+    """Bytes on their way into the archive; :meth:`discard` it unless it was placed.
 
-    def __init__(self, path: Path) -> None:
+    One to ``keep`` has bytes that are nowhere else: it is only closed by :meth:`discard`, and by
+    an error, after which it ends where the last whole write did.
+    """
+
+    def __init__(self, path: Path, *, keep: bool = False) -> None:
         self.path = path
+        self.keep = keep
         self.size = 0
         self._hash = hashlib.sha256()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         with disk_errors(path):
             self._fd: int | None = os.open(path, flags, 0o600)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written: it was sealed or discarded."""
+        return self._fd is None
 
     @property
     def sha256(self) -> str:
@@ -48,10 +58,52 @@ class Part:
                 while view:
                     view = view[os.write(self._fd, view) :]
         except ArchiveError:
+            if self.keep and self._fd is not None:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._fd, self.size)
             self.discard()
             raise
         self._hash.update(chunk)
         self.size += len(chunk)
+
+    @classmethod
+    def reopen(cls, path: Path) -> Part:
+        """A part to keep that a program left when it died, as it lies there."""
+        part = cls.__new__(cls)
+        part.path, part.keep = path, True
+        with disk_errors(path):
+            part._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            part.size = os.lseek(part._fd, 0, os.SEEK_END)
+            part._rehash()
+        return part
+
+    def flush(self) -> None:
+        """Have on the disk what was written so far."""
+        if self._fd is not None:
+            with disk_errors(self.path):
+                _datasync(self._fd)
+
+    def patch(self, at: int, data: bytes) -> None:
+        """Write over bytes that were written; the hash is of all of them, read again."""
+        if self._fd is None:
+            raise ValueError("this part is sealed")
+        with disk_errors(self.path):
+            os.pwrite(self._fd, data, at)
+            self._rehash()
+
+    def cut(self, size: int) -> None:
+        """Keep only the first ``size`` bytes."""
+        if self._fd is None:
+            raise ValueError("this part is sealed")
+        with disk_errors(self.path):
+            os.ftruncate(self._fd, size)
+            os.lseek(self._fd, size, os.SEEK_SET)
+            self._rehash()
+        self.size = size
+
+    def _rehash(self) -> None:
+        with self.path.open("rb") as file:
+            self._hash = hashlib.file_digest(file, hashlib.sha256)
 
     def restart(self) -> None:
         """Forget what was written: the file comes anew."""
@@ -81,6 +133,8 @@ class Part:
     def discard(self) -> None:
         """Remove what was written; harmless when it has been placed or discarded."""
         self._close()
+        if self.keep:
+            return
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 
@@ -103,12 +157,12 @@ class Store:
             raise ArchiveError(f"{str(path)!r} is not a path inside the archive")
         return self.root / relative
 
-    def begin(self, path: PurePosixPath) -> Part:
+    def begin(self, path: PurePosixPath, *, keep: bool = False) -> Part:
         """A part for what may become ``path``, in the folder where that is."""
         final = self.locate(path)
         with disk_errors(final.parent):
             self._make_folder(final.parent)
-        return Part(final.with_name(f".{final.name}.{secrets.token_hex(4)}.part"))
+        return Part(final.with_name(f".{final.name}.{secrets.token_hex(4)}.part"), keep=keep)
 
     def free(self, path: PurePosixPath) -> PurePosixPath:
         """``path`` if nothing has that name, or the first ``name~N`` that nothing has."""
@@ -145,9 +199,10 @@ class Store:
         if not self.place(part, path):
             raise ArchiveError(f"{path} can't be put back")
 
-    def clean(self) -> list[Path]:
-        """Remove the parts that a run left when it died; only the writer may."""
-        stale = sorted(self.root.glob("*/*/.*.part"))
+    def clean(self, kept: Collection[Path] = ()) -> list[Path]:
+        """Remove the parts that a run left when it died, but for those that are to be kept; only
+        the writer may."""
+        stale = sorted(path for path in self.root.glob("*/*/.*.part") if path not in kept)
         for path in stale:
             with contextlib.suppress(FileNotFoundError), disk_errors(path):
                 path.unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__
-from agent.audio import announce
+from agent.audio import announce, flac
 from agent.capture.alsa import recorder
 from agent.capture.announcement import Announcement
 from agent.capture.choose import Choice, choose
@@ -47,6 +47,8 @@ def enable(
     current = installed_route(phone, before)
     choice = _choose(phone, home, wanted, current)
     route = route_named(choice.verdict.route)
+    if route.live:
+        flac.require()
     if current is not None and current is not route:
         raise CaptureError(
             f"capture is on by the route {current.name}, on {phone.facts.name}",
@@ -149,6 +151,9 @@ def stop(phone: Phone, home: Path, tell: Tell) -> None:
     """The first half of ``disable``: no more capture. Its recordings can then be pulled."""
     journal = read_journal(home, phone.serial)
     route = installed_route(phone, journal)
+    if route is not None and route.live and journal is not None:
+        journal.off = True  # `watch` sees that, ends its recording and files it
+        write_journal(home, journal)
     if route is not None:
         route.stop(phone, journal, tell)
 

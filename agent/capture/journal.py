@@ -25,6 +25,7 @@ class Journal:
     ``before`` is any route's own: what it has to put back. ``options`` is what it was told to
     work with, as text. ``announce`` is what others in a call are to hear, as
     :class:`agent.capture.announcement.Announcement` has it; empty where the route can't.
+    ``off``: `disable` has begun, and whoever records by it here stops.
     """
 
     serial: str
@@ -39,6 +40,7 @@ class Journal:
     before: dict[str, Any] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     announce: dict[str, Any] = field(default_factory=dict)
+    off: bool = False
 
 
 def _path(home: Path, serial: str, what: str = "") -> Path:

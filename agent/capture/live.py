@@ -22,7 +22,9 @@ class Block:
     """A piece of a call's sound.
 
     ``frame`` is where it begins, counted in frames since the ear was opened: a jump ahead is a
-    gap, in which the source gave nothing. ``samples`` are int16, little-endian, interleaved.
+    gap, in which the source gave nothing, and which becomes silence. A jump below 10 ms is taken
+    for a clock's unrest; what is ahead of this computer's clock, or goes back, follows what was
+    there. ``samples`` are int16, little-endian, interleaved; one channel or two.
     """
 
     frame: int
@@ -31,6 +33,9 @@ class Block:
 
 class Ear(Protocol):
     """Hears one call, from being opened until it is closed. One thread uses it.
+
+    One that raises LinkError ends its recording; while the call goes on, the route is asked to
+    listen again once the phone is back. One that does not need the link is read on meanwhile.
 
     ``rate`` is in Hz; ``legs`` names the channels in the file's order, or is ``("mixed",)`` once
     for each channel that holds the same mix. ``about`` says by what it hears, for the custody log
@@ -54,6 +59,8 @@ class LiveRoute(Route):
     """A route by which this computer records, while ``offhook watch`` runs."""
 
     live: ClassVar[bool] = True
+    quiet: ClassVar[str] = ""
+    """What to look at when nothing is heard, in a few words."""
 
     @abstractmethod
     def listen(self, phone: Phone, journal: Journal) -> Ear:

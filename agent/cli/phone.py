@@ -110,7 +110,7 @@ def disable(app: App, phone: str | None) -> None:
         left = syncing.drain(app, opened)
         if left:
             raise RestoreError(
-                f"capture is off, but {left} recordings could not be pulled and stay on the phone",
+                f"capture is off, but {left} recordings could not be filed, and stay where they are",
                 hint="`offhook sync` says why; then run `offhook disable` again.",
             )
         compared = control.give_back(opened, app.home, app.note)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
+from agent.archive import live
 from agent.archive.archive import Archive
 from agent.capture.alsa import recorder
 from agent.capture.control import installed_route
@@ -24,6 +25,7 @@ from agent.phone.phone import Phone
 from agent.sync.calllog import sync_calls
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Report, SyncEvent
+from agent.sync.live import recover
 from agent.sync.spot import kind_of
 from agent.text import shown
 
@@ -56,6 +58,7 @@ def pull_from(
     total = Report("")
     problems: list[tuple[str, PhoneError]] = []
     with _progress(app) as tell:
+        total.filed += recover(archive)
         for target in targets:
             try:
                 with app.reach(target) as opened:
@@ -148,6 +151,8 @@ def drain(app: App, phone: Phone) -> int:
     """
     journal = read_journal(app.home, phone.serial)
     route = installed_route(phone, journal)
+    if route is not None and route.live:
+        return _drain_live(app, phone)
     sources = route.sources(phone, journal) if route else []
     if not sources:
         return 0
@@ -167,6 +172,22 @@ def drain(app: App, phone: Phone) -> int:
         if not left or time.monotonic() > end:
             return left
         never.wait(0.2)
+
+
+def _drain_live(app: App, phone: Phone) -> int:
+    """What this computer was recording of a phone is filed, by a running ``watch`` or by us."""
+    never, end = threading.Event(), time.monotonic() + _OTHERS_PATIENCE
+    while True:
+        with app.archive() as archive:
+            left = len(live.parts(archive, phone.serial))
+        if not left or time.monotonic() > end:
+            return left
+        try:
+            with app.archive(write=True) as archive:
+                recover(archive)
+                sync_calls(archive, phone)
+        except BusyError:
+            never.wait(0.2)
 
 
 def _unfiled(archive: Archive, phone: Phone, source: Source) -> int:

@@ -17,11 +17,13 @@ from agent.adb.finding.discovery import Change, Discovery, Roster, finders
 from agent.archive.archive import Archive
 from agent.capture.journal import read_journal
 from agent.cli.common import App, Target, pass_app
+from agent.cli.metering import Meter
 from agent.cli.rows import as_json, line, who
 from agent.cli.syncing import targets_of
 from agent.phone.phone import Phone
-from agent.sync.events import SyncEvent
-from agent.sync.watch import Nap, Watch, WatchEvent
+from agent.sync.events import SyncEvent, WatchEvent
+from agent.sync.live import recover
+from agent.sync.watch import Nap, Watch
 from agent.text import json_text, shown
 
 
@@ -36,8 +38,14 @@ def watch(app: App, phone: str | None) -> None:
     """
     targets = targets_of(app, phone)
     stop = threading.Event()
-    with app.archive(write=True, purpose="watch") as archive, _stopped_by_signals(stop):
-        lines = _Lines(app)
+    lines = _Lines(app)
+    with (
+        app.archive(write=True, purpose="watch") as archive,
+        _stopped_by_signals(stop),
+        lines.meter,
+    ):
+        for recording in recover(archive):
+            lines.tell(SyncEvent("filed", recording.phone or "", "", recording=recording))
         watched = [_Watched(app, target, archive, lines, stop) for target in targets]
         addresses = [target.name for target in targets if is_address(target.name)]
         places = finders(addresses=addresses, busy=_busy(watched), mdns=app.config.mdns)
@@ -158,6 +166,7 @@ class _Lines:
         self._app = app
         self._lock = threading.Lock()
         self._names = app.console.is_terminal
+        self.meter = Meter(app.console)
 
     def tell(self, event: WatchEvent | SyncEvent) -> None:
         """Print what is worth a line."""
@@ -165,6 +174,8 @@ class _Lines:
             if self._app.json:
                 self._print_json(event)
                 return
+            if not isinstance(event, SyncEvent):
+                self.meter.take(event)
             text, style = self._words(event)
             if text:
                 now = datetime.now().astimezone().strftime("%H:%M:%S")
@@ -197,14 +208,18 @@ class _Lines:
             "off": ("capture is off; turn it on with `offhook enable`", "yellow"),
             "no root": (shown(event.text), "bold red"),
             "state": (
-                _STATES.get(event.text, ""),
+                _STATES.get(event.text, "") + _why(event),
                 "bold red" if event.text in ("refused", "failed") else "",
             ),
+            "quiet": (shown(event.text), "bold red"),
+            "clipping": (shown(event.text), "yellow"),
+            "on": (f"{shown(event.text)}; the recording goes on while it can", "yellow"),
+            "not live": (f"nothing is recorded: {shown(event.text)}{_hint(event)}", "bold red"),
         }
         return words.get(event.kind, ("", ""))
 
     def _print_json(self, event: WatchEvent | SyncEvent) -> None:
-        if event.kind in ("progress", "scanned", "seen", "waiting"):
+        if event.kind in ("progress", "scanned", "seen", "waiting", "level"):
             return
         body: dict[str, object] = {
             "at": datetime.now().astimezone().isoformat(timespec="milliseconds"),
@@ -217,6 +232,8 @@ class _Lines:
             body["recording"] = as_json(event.recording)
         if isinstance(event, SyncEvent) and event.error:
             body["error"] = event.error
+        elif isinstance(event, WatchEvent) and event.kind == "state" and event.error:
+            body["error"] = event.error.message
         click.echo(json_text(body))
 
 
@@ -225,8 +242,23 @@ _STATES = {
     "ringing": "rings",
     "offhook": "a call begins",
     "recording": "recording a call",
-    "refused": "this call is NOT recorded: see `offhook status`",
-    "failed": "recording this call FAILED; it is tried again: see `offhook status`",
+    "refused": "this call is NOT recorded: ",
+    "failed": "recording this call FAILED; it is tried again: ",
+    "voip": "another app has a call: it is not recorded",
 }
+
+
+def _why(event: WatchEvent) -> str:
+    """What a recorder on the phone does not tell here is in its status."""
+    if event.text not in ("refused", "failed"):
+        return ""
+    if event.error is None:
+        return "see `offhook status`"
+    return shown(event.error.message) + _hint(event)
+
+
+def _hint(event: WatchEvent) -> str:
+    return f". {shown(event.error.hint)}" if event.error and event.error.hint else ""
+
 
 COMMANDS: tuple[click.Command, ...] = (watch,)

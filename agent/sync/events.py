@@ -1,11 +1,13 @@
-"""What sync tells while it works, and what it says at the end."""
+"""What sync and watch tell while they work, and what sync says at the end."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.archive.records import Recording
+from agent.errors import OffhookError
 
 #: seen       a new file was seen on the phone
 #: waiting    a file is not finished, or its sidecar is not there yet
@@ -96,3 +98,54 @@ class Report:
         self.cancelled = self.cancelled or other.cancelled
         if other.again_in_s is not None:
             self.come_back(other.again_in_s)
+
+
+#: connected   the phone answers: ``text`` is its name
+#: lost        the link broke, or can't be opened: ``text`` says how
+#: state       what the recorder does: ``text`` is idle, ringing, offhook, recording, refused
+#:             or failed; ``error`` says why where this computer records
+#: stranger    a phone is there that is not watched; ``phone`` is its serial
+#: restarted   the recorder had been killed, and runs again
+#: version     the recorder on the phone is of another Offhook: ``text`` says what to do
+#: off         capture is not on: what is left is pulled, and other sources are watched
+#: no root     the phone gives no root: only what needs none is watched; ``text`` says why
+#: scanned     a scan is through: ``report``
+#: joined      a recording got its call: ``recording``
+#: level       of a call that this computer records now: ``levels``, dBFS of each channel
+#: quiet       nothing is heard in it: ``text`` says for how long, and what to look at
+#: clipping    it is too loud: ``text`` says what to do
+#: on          the phone is out of reach in a call, and the recording goes on: ``text``
+#: not live    this computer can't record: ``text`` says why, ``error`` what to do
+WatchKind = Literal[
+    "connected",
+    "lost",
+    "stranger",
+    "state",
+    "restarted",
+    "version",
+    "off",
+    "no root",
+    "scanned",
+    "joined",
+    "level",
+    "quiet",
+    "clipping",
+    "on",
+    "not live",
+]
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One thing that happened to a watched phone; ``phone`` is its alias, serial or address."""
+
+    kind: WatchKind
+    phone: str
+    text: str = ""
+    report: Report | None = None
+    recording: Recording | None = None
+    error: OffhookError | None = None
+    levels: tuple[float, ...] = ()
+
+
+Tell = Callable[[WatchEvent | SyncEvent], None]

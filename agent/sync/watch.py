@@ -9,23 +9,22 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal
 
 from agent.adb.reconnect import Backoff
-from agent.adb.shell import STDOUT, Process
 from agent.archive.archive import Archive
-from agent.archive.records import Recording
 from agent.capture.alsa import AlsaRoute, recorder
 from agent.capture.control import installed_route
 from agent.capture.journal import Journal
+from agent.capture.live import LiveRoute
 from agent.capture.routes import route_of
-from agent.errors import LinkError, LinkTimeout, OffhookError, RootError
+from agent.errors import LinkError, OffhookError, RootError
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import sync_calls
 from agent.sync.engine import SyncEngine
-from agent.sync.events import Report, SyncEvent
+from agent.sync.events import Tell, WatchEvent, WatchKind
+from agent.sync.lines import Lines
+from agent.sync.live import Live
 
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
@@ -34,44 +33,6 @@ _LONGEST_PAUSE = 30.0
 _TICK = 0.5  # seconds after which a request to stop is noticed
 
 Open = Callable[[], AbstractContextManager[Phone]]
-
-#: connected   the phone answers: ``text`` is its name
-#: lost        the link broke, or can't be opened: ``text`` says how
-#: state       what the recorder does: ``text`` is idle, ringing, offhook, recording, refused
-#: stranger    a phone is there that is not watched; ``phone`` is its serial
-#: restarted   the recorder had been killed, and runs again
-#: version     the recorder on the phone is of another Offhook: ``text`` says what to do
-#: off         capture is not on: what is left is pulled, and other sources are watched
-#: no root     the phone gives no root: only what needs none is watched; ``text`` says why
-#: scanned     a scan is through: ``report``
-#: joined      a recording got its call: ``recording``
-WatchKind = Literal[
-    "connected",
-    "lost",
-    "stranger",
-    "state",
-    "restarted",
-    "version",
-    "off",
-    "no root",
-    "scanned",
-    "joined",
-]
-
-
-@dataclass(frozen=True)
-class WatchEvent:
-    """One thing that happened to a watched phone; ``phone`` is its alias, serial or address."""
-
-    kind: WatchKind
-    phone: str
-    text: str = ""
-    report: Report | None = None
-    recording: Recording | None = None
-    error: OffhookError | None = None
-
-
-Tell = Callable[[WatchEvent | SyncEvent], None]
 
 
 class Nap:
@@ -118,6 +79,7 @@ class Watch:
         self._tell = tell
         self._stop = stop
         self._nap = nap or Nap(stop)
+        self._live = Live(name, archive, tell, journal)
         self._join_until = 0.0
         self._state = ""
         self._said = ""
@@ -125,6 +87,12 @@ class Watch:
 
     def run(self) -> None:
         """Watch, through every broken link, until told to stop."""
+        try:
+            self._run()
+        finally:
+            self._live.close()
+
+    def _run(self) -> None:
         backoff, told = Backoff(0.5, _LONGEST_PAUSE), ""
         while not self._stop.is_set():
             begun = time.monotonic()
@@ -133,7 +101,9 @@ class Watch:
                     self._tell(WatchEvent("connected", self._name, phone.facts.name))
                     told = ""
                     while not self._stop.is_set():
-                        self._stay(phone)
+                        route = self._live_route(phone)
+                        with self._live.following(phone, route):
+                            self._stay(phone)
             except OffhookError as error:
                 # The phone's trouble, or the archive's (a full disk): told once, however often
                 # it is met, and tried again.
@@ -142,18 +112,31 @@ class Watch:
                     self._tell(WatchEvent("lost", self._name, error.message, error=error))
             if time.monotonic() - begun > _LONGEST_PAUSE:
                 backoff.reset()
+            self._live.check()
             if self._nap.sleep(backoff.pause()):
                 backoff.reset()
+
+    def _live_route(self, phone: Phone) -> LiveRoute | None:
+        """The route that is on, where this computer records by it."""
+        journal = self._journal(phone.serial)
+        route = None if journal is None or journal.off else route_of(journal)
+        return route if isinstance(route, LiveRoute) else None
 
     def _stay(self, phone: Phone) -> None:
         """Watch until told to stop, or until capture was turned on or off."""
         sources = self._sources(phone)
         engine = SyncEngine(self._archive, phone, sources, self._tell)
         with recorder.watch_command(phone, sources) as process:
-            words = _Lines(process)
+            words = Lines(process, "the phone's watcher")
             due = 0.0
             while not self._stop.is_set():
                 now = time.monotonic()
+                self._live.check()
+                if self._live.off.is_set():
+                    return
+                if self._live.filed.is_set():
+                    self._live.filed.clear()
+                    self._join_until, due = now + JOIN_FOR, now
                 if now >= due:
                     due = now + self._look(phone, engine)
                     # A phone that gives no root is not asked again: it would prompt its owner.
@@ -192,8 +175,9 @@ class Watch:
         status = route.status(phone, journal)
         if words := recorder.version_problem(phone) if isinstance(route, AlsaRoute) else None:
             self._tell(WatchEvent("version", self._name, words))
-        self._state = status.state or "idle"
-        self._tell(WatchEvent("state", self._name, self._state))
+        if not route.live:  # of such a route the follower of the calls tells
+            self._state = status.state or "idle"
+            self._tell(WatchEvent("state", self._name, self._state))
         return [*route.sources(phone, journal), *self._others]
 
     def _restart(self, phone: Phone) -> None:
@@ -206,7 +190,7 @@ class Watch:
         depends on it."""
         journal = self._journal(phone.serial)
         if journal is not None and not isinstance(route_of(journal), AlsaRoute):
-            return journal.route
+            return "off" if journal.off else journal.route
         try:
             asked = f"[ -f {recorder.HOME}/offhookd.sh ] && ! [ -f {recorder.HOME}/off ]"
             return "alsa" if phone.root.run(asked).code == 0 else "off"
@@ -254,27 +238,3 @@ def _is_news(folder: str, name: str) -> bool:
     if folder == f"{recorder.HOME}/run":
         return False
     return folder != recorder.SPOOL or name.endswith(".wav")
-
-
-class _Lines:
-    """What the phone's watcher says, line by line, without waiting longer than asked to."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._rest = b""
-        self._ready: list[str] = []
-
-    def next(self, timeout: float) -> str | None:
-        """The next line, or None when none came; LinkError when there will be no more."""
-        while not self._ready:
-            try:
-                frame = self._process.frame(timeout)
-            except LinkTimeout:
-                return None
-            if frame is None or self._process.code is not None:
-                raise LinkError("the phone's watcher ended")
-            kind, data = frame
-            if kind == STDOUT:
-                *lines, self._rest = (self._rest + data).split(b"\n")
-                self._ready += [line.decode("utf-8", "surrogateescape") for line in lines]
-        return self._ready.pop(0)

@@ -42,7 +42,7 @@ QUICK = {
         "LATE_MS=5000": "LATE_MS=300",
         "events_live 2000": "events_live 200",
     },
-    "offhookd.sh": {'"$checked" 25000': '"$checked" 500'},
+    "loop.sh": {'"$checked" 25000': '"$checked" 500'},
 }
 
 

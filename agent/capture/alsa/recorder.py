@@ -27,7 +27,9 @@ SOURCE = Source("offhook", SPOOL, root=True, atomic=True, recorder="offhook")
 PROTOCOL = 1
 
 #: What the recorder is made of, the one that starts it last.
-SCRIPTS = ("common.sh", "calls.sh", "events.sh", "record.sh", "status.sh", "offhookd.sh")
+SCRIPTS = (
+    "common.sh", "calls.sh", "events.sh", "loop.sh", "record.sh", "status.sh", "offhookd.sh",
+)  # fmt: skip
 
 #: What recordings may take on the phone, in MiB: three hours of stereo.
 SPOOL_MB = 2048
