@@ -25,6 +25,9 @@ own place for data. Nothing needs to be set.
     announce_output = "Speakers"    # the loudspeaker, by a part of its name
     announce_required = false       # true: no capture by a route that can't announce
 
+    [microphone]
+    input = "USB"                   # this computer's sound input, by a part of its name
+
     [[source]]                      # a folder to pull besides what Offhook records itself
     name = "bcr"
     path = "/sdcard/Recordings/BCR"
@@ -73,6 +76,7 @@ class Config:
     mdns: bool = False
     spool_mb: int = 2048
     announce: Announcement = field(default_factory=Announcement)
+    microphone: str | None = None
 
 
 def home_dir(option: Path | None) -> Path:
@@ -92,7 +96,7 @@ def load_config(home: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
-    _known(path, "", raw, ("phone", "source", "discovery", "recorder", "consent"))
+    _known(path, "", raw, ("phone", "source", "discovery", "recorder", "consent", "microphone"))
     phones = [
         PhoneSetting(
             _alias(path, item),
@@ -119,7 +123,12 @@ def load_config(home: Path) -> Config:
         if twice:
             raise ConfigError(f"{path}: the {what} {min(twice)!r} stands twice")
     return Config(
-        tuple(phones), tuple(sources), _mdns(path, raw), _spool_mb(path, raw), _announce(path, raw)
+        tuple(phones),
+        tuple(sources),
+        _mdns(path, raw),
+        _spool_mb(path, raw),
+        _announce(path, raw),
+        _microphone(path, raw),
     )
 
 
@@ -180,6 +189,17 @@ def _spool_mb(path: Path, raw: dict[str, Any]) -> int:
     if type(size) is not int or not 16 <= size <= 1 << 20:
         raise ConfigError(f"{path}: [recorder] spool_mb is {size!r}, not 16 to {1 << 20}")
     return size
+
+
+def _microphone(path: Path, raw: dict[str, Any]) -> str | None:
+    table = raw.get("microphone", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: microphone has to be written as [microphone]")
+    _known(path, "[microphone] ", table, ("input",))
+    name = table.get("input")
+    if name is not None and (not isinstance(name, str) or not name):
+        raise ConfigError(f"{path}: [microphone] input is {name!r}, not a part of an input's name")
+    return name
 
 
 def _announce(path: Path, raw: dict[str, Any]) -> Announcement:

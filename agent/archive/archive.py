@@ -31,6 +31,8 @@ from agent.errors import ConfigError, UsageError
 from agent.phone.calls import LoggedCall
 from agent.phone.files import RemoteFile
 
+LOCK = "offhook.lock"
+
 
 def now_ms() -> int:
     """The time, in milliseconds since 1970."""
@@ -58,7 +60,7 @@ class Archive:
         self.home = home
         self.clock = clock
         self.store = Store(home / "archive")
-        self.lock = WriterLock(home / "offhook.lock", purpose)
+        self.lock = WriterLock(home / LOCK, purpose)
         #: Held by the thread that files; several phones share an archive.
         self.filing = threading.RLock()
         self._write = write

@@ -56,6 +56,21 @@ class WriterLock:
             self._fd = None
 
 
+def held_for(path: Path) -> str | None:
+    """For what purpose a living process holds the lock; None when none does.
+
+    It is read, not tried: that would be in the way of somebody who takes the lock just then.
+    """
+    try:
+        said = json.loads(path.read_bytes())
+        os.kill(int(said["pid"]), 0)
+    except PermissionError:  # it lives, and is another user's
+        pass
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(said["purpose"])
+
+
 def _read_holder(fd: int) -> str:
     try:
         said = json.loads(os.pread(fd, 4096, 0))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent.audio.decode import HINT, Stream, blocks, open_stream
+from agent.audio import devices
+from agent.audio.decode import Stream, blocks, open_stream
+from agent.audio.devices import alone, portaudio
 from agent.errors import AudioError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Channel = Literal["uplink", "downlink", "both"]
 CHANNELS: tuple[Channel, ...] = ("uplink", "downlink", "both")
 _PIECE_S = 0.05
-_ASIDE = threading.RLock()
 
 
 def play(
@@ -58,16 +57,16 @@ def play(
 
 def outputs() -> list[str]:
     """The names of the devices that can play, each with its number before it."""
-    with _portaudio() as audio:
-        return [f"{number} {name}" for number, name in _outputs(audio)]
+    with portaudio("playing") as audio:
+        return [f"{number} {name}" for number, name in devices.outputs(audio)]
 
 
 def check_output(device: str | None) -> None:
     """AudioError when there is nothing to play on, or nothing of that name."""
-    with _portaudio() as audio:
+    with portaudio("playing") as audio:
         if device is not None:
             _number_of(audio, device)
-        elif not _outputs(audio):
+        elif not devices.outputs(audio):
             raise AudioError("no sound device can play", hint=_device_hint(audio))
 
 
@@ -84,12 +83,12 @@ def _pieces(stream: Stream, channel: Channel, start: float) -> Iterator[NDArray[
 
 @contextlib.contextmanager
 def _opened(device: str | None, rate: int, channels: int) -> Iterator[Any]:
-    with _portaudio() as audio:
+    with portaudio("playing") as audio:
         import pyaudio
 
         number = None if device is None else _number_of(audio, device)
         try:
-            with _stderr_aside():
+            with alone():
                 output = audio.open(
                     rate=rate,
                     channels=channels,
@@ -108,63 +107,17 @@ def _opened(device: str | None, rate: int, channels: int) -> Iterator[Any]:
         except OSError as error:
             raise AudioError(f"the sound device failed: {error}") from error
         finally:
-            output.close()
-
-
-@contextlib.contextmanager
-def _portaudio() -> Iterator[Any]:
-    try:
-        import numpy  # noqa: F401
-        import pyaudio
-    except ImportError as error:
-        raise AudioError(
-            f"playing needs {error.name}, which is not installed", hint=HINT
-        ) from error
-    with _stderr_aside():
-        try:
-            audio = pyaudio.PyAudio()
-        except OSError as error:
-            raise AudioError(f"PortAudio does not start: {error}") from error
-    try:
-        yield audio
-    finally:
-        audio.terminate()
-
-
-def _outputs(audio: Any) -> list[tuple[int, str]]:
-    listed = (audio.get_device_info_by_index(n) for n in range(audio.get_device_count()))
-    return [(int(d["index"]), str(d["name"])) for d in listed if d["maxOutputChannels"] > 0]
+            with alone():
+                output.close()
 
 
 def _number_of(audio: Any, device: str) -> int:
-    found = _outputs(audio)
-    for number, name in found:
-        if device == str(number) or device == name:
-            return number
-    for number, name in found:
-        if device.casefold() in name.casefold():
-            return number
+    found = devices.fitting(devices.outputs(audio), device)
+    if found:
+        return found[0][0]
     raise AudioError(f"no sound device is called {device!r}", hint=_device_hint(audio))
 
 
 def _device_hint(audio: Any) -> str:
-    names = ", ".join(f"{number} {name}" for number, name in _outputs(audio))
+    names = devices.listed(devices.outputs(audio))
     return f"Choose with --device: {names}." if names else "There is no device to play on."
-
-
-@contextlib.contextmanager
-def _stderr_aside() -> Iterator[None]:
-    """ALSA's library writes its every doubt to file descriptor 2 while PortAudio looks round.
-
-    One thread at a time: another would take the null device for what to put back.
-    """
-    with _ASIDE:
-        kept = os.dup(2)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(nowhere)
-            os.close(kept)

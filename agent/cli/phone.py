@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from agent.archive import consents
+from agent.archive import consents, live
+from agent.archive.archive import LOCK
+from agent.archive.lock import held_for
 from agent.capture import control
 from agent.capture.consent import BASES
 from agent.capture.control import Wanted
@@ -66,6 +69,7 @@ def enable(
             before = read_journal(app.home, opened.serial)
             at_boot = before is not None and before.options.get("at_boot") == "True"
         options |= {"at_boot": at_boot, "spool_mb": app.config.spool_mb}
+        options["microphone"] = options["microphone"] or app.config.microphone
         wanted = Wanted(route, Options(**options), announce=app.config.announce)
         given = consenting.ask(app, opened, basis, here, there)
         since_ms = opened.clock_ms()
@@ -137,7 +141,10 @@ def status(app: App, phone: str | None) -> None:
     with app.open_phone(phone) as opened:
         name, serial = opened.facts.name, opened.serial
         journal = read_journal(app.home, serial)
-        said = route_of(journal).status(opened, journal)
+        route = route_of(journal)
+        said = route.status(opened, journal)
+    if route.live and said.installed:
+        said = _live_status(app, serial, said, off=journal is not None and journal.off)
     if app.json:
         app.print_json({"phone": name, "serial": serial, **said.as_dict()})
         return
@@ -154,6 +161,7 @@ def status(app: App, phone: str | None) -> None:
         "recording": "on, a call is being recorded",
         "refused": "on, but this call is NOT recorded",
         "failed": "on, but recording this call FAILED; it is tried again",
+        "unheard": "on, but nothing is recorded: `offhook watch` does not run",
     }[said.state]
     off = said.detail.get("off")
     app.note(f"Capture on {name}: {'off; run `offhook disable` to finish' if off else what}.")
@@ -166,6 +174,16 @@ def status(app: App, phone: str | None) -> None:
         app.note("The phone does not show the notification, so nothing is recorded.")
     if said.problem:
         app.note(f"Last problem: {shown(said.problem)}")
+
+
+def _live_status(app: App, serial: str, said: RouteStatus, *, off: bool) -> RouteStatus:
+    """What this computer knows of a route by which it records itself."""
+    watching = held_for(app.home / LOCK) == "watch"
+    with app.archive() as archive:
+        recording = watching and bool(live.parts(archive, serial))
+    state = "recording" if recording else "idle" if watching else "unheard"
+    detail = said.detail | {"off": off, "watching": watching}
+    return replace(said, running=watching, state=said.state or state, detail=detail)
 
 
 def _recorder_lines(said: RouteStatus) -> Iterator[str]:
@@ -203,7 +221,8 @@ def routes(app: App, phone: str | None) -> None:
     """
     try:
         with app.open_phone(phone) as opened:
-            verdicts = {v.route: v for v in ask(look(opened, app.home, Options()))}
+            options = Options(microphone=app.config.microphone)
+            verdicts = {v.route: v for v in ask(look(opened, app.home, options))}
             journal = read_journal(app.home, opened.serial)
     except NoPhoneError:
         if phone is not None:

@@ -43,7 +43,7 @@ def test_calls_arrive_with_what_is_known_of_them(lab: LabPhone, desk: Desk) -> N
         assert abs((recording.ended_ms or 0) - played.at["idle"]) < 600
         assert recording.call_id is not None
         assert (recording.flags, recording.problem, recording.silent) == ([], None, False)
-        assert recording.facts["consent"]["value"] == "own-line:DE:DE"
+        assert recording.facts["consent"]["value"]["basis"] == "own-line"
         assert recording.facts["legs"]["value"] == "mixed"
         assert recording.verified_ms is not None
     assert (one.direction, one.number, one.contact, one.sim) == ("in", "+4917012345678", "Ada", "1")

@@ -17,6 +17,8 @@ from agent import __version__
 from agent.adb.reconnect import Backoff
 from agent.archive.archive import Archive
 from agent.archive.records import Fact, Recording
+from agent.audio.announce import Announcer
+from agent.capture.announcement import announcement_of
 from agent.capture.consent import fact_of
 from agent.capture.journal import Journal
 from agent.capture.live import Ear, LiveRoute
@@ -112,7 +114,8 @@ class Session:
 
     def _run(self) -> None:
         try:
-            self._record()
+            with Announcer(announcement_of(self._desk.journal.announce)) as self._announcer:
+                self._record()
         except BaseException as error:  # noqa: BLE001 - told by the thread that watches
             self.broken = error
 
@@ -184,6 +187,10 @@ class Session:
         if self._lost:
             flags.append(LINK_LOST)
         tape.known.facts |= self._call_facts()
+        if not self.going_on:
+            self._announcer.close()
+        if (announced := self._announcer.fact()) is not None:
+            tape.known.facts["announced"] = Fact(announced, "Offhook", "stated")
         recording = tape.file(self._ended_ms if whole else None, flags)
         if recording is None:
             return
