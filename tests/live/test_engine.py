@@ -267,6 +267,19 @@ def test_disable_ends_it_at_once_and_nothing_more_is_recorded(lab: LabPhone, des
     assert one.flags == ["cut"]
 
 
+def test_disable_ends_it_whoever_sees_that_first(lab: LabPhone, desk: Desk) -> None:
+    with desk.recording():
+        call = lab.start_call(ring=0.3, active=20)
+        desk.until("level")
+        assert desk.journal is not None
+        desk.journal.off = True  # and who watches the phone leaves, before the follower looked
+    desk.until("filed")
+    call.hang_up()
+    call.wait()
+    (one,) = desk.recordings()
+    assert one.flags == ["cut"]
+
+
 def test_a_call_that_was_on_before_is_recorded_from_now_on(lab: LabPhone, desk: Desk) -> None:
     call = lab.start_call(ring=0.1, active=4, direction="out", number="+49307")
     call.wait_for("active")

@@ -81,6 +81,8 @@ class Live:
         finally:
             done.set()
             thread.join()
+            if lost is None:  # whoever watches may have seen first that it is off
+                self._check_journal(phone.serial, route)
             self._out_of_sight(lost)
 
     def check(self) -> None:
