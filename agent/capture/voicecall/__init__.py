@@ -154,10 +154,10 @@ def _server(journal: Journal) -> tuple[str, str]:
 
 
 def _warning(version: str, sha256: str) -> str:
-    newer = ", and newer than any that Offhook knows" if parsed(version) > parsed(LAST) else ""
+    newer = " (it is newer than they are)" if parsed(version) > parsed(LAST) else ""
     return (
-        f"WARNING: this is no released scrcpy's server that Offhook knows{newer}. It says that it "
-        f"is {version}, and is taken because you named it (SHA-256 {sha256})"
+        f"WARNING: scrcpy's server {version}, as it calls itself, is none of the releases that "
+        f"Offhook knows{newer}. It is taken because you named it. Its SHA-256 is {sha256}"
     )
 
 
