@@ -71,5 +71,12 @@ show_notice() { # 0 when the phone shows that capture is on
   notice_up && return 0
   as_shell "cmd notification post -t 'Call recording is on' offhook \
 'Offhook records the calls on this phone. To stop it: offhook disable'" >/dev/null 2>&1
+  notice_up && return 0
+  # One that was snoozed stays so, whatever is posted.
+  as_shell 'cmd notification snoozed' 2>/dev/null | while read -r key _; do
+    case $key in
+      *'|com.android.shell|'*'|offhook|'*) as_shell "cmd notification unsnooze '$key'" ;;
+    esac
+  done >/dev/null 2>&1
   notice_up
 }

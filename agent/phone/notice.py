@@ -6,8 +6,13 @@ package is stopped, which ends nothing that runs over ADB.
 
 from __future__ import annotations
 
+import re
+import shlex
+
 from agent.errors import CaptureError, PhoneError, RestoreError
 from agent.phone.phone import Phone
+
+_OURS = re.compile(r"\d+\|com\.android\.shell\|\d+\|offhook\|\d+")
 
 TITLE = "Call recording is on"
 TEXT = "Offhook records the calls on this phone. To stop it: offhook disable"
@@ -29,10 +34,20 @@ def show(phone: Phone) -> None:
         if not phone.link.alive:
             raise
     if not is_shown(phone):
+        _unsnooze(phone)
+    if not is_shown(phone):
         raise CaptureError(
             f"{phone.facts.name} does not show the notification, so nothing would be recorded",
             hint="On the phone, allow notifications of «Shell» (Settings, Apps, Shell).",
         )
+
+
+def _unsnooze(phone: Phone) -> None:
+    """One that its reader snoozed stays so, whatever is posted (NotificationManagerService)."""
+    for line in phone.run("cmd notification snoozed 2>/dev/null").text.splitlines():
+        key = line.partition(" ")[0]
+        if _OURS.fullmatch(key):
+            phone.run(shlex.join(["cmd", "notification", "unsnooze", key]))
 
 
 def withdraw(phone: Phone) -> None:

@@ -17,8 +17,9 @@ _GRANT = re.compile(r"^\s+(android\.permission\.[A-Z_0-9]+): granted=(true|false
 
 @dataclass(frozen=True)
 class Package:
-    """An installed app. ``enabled`` is what the user, or a root manager, chose; ``permissions``
-    are those that can be granted and taken back, by their full names."""
+    """An installed app. ``enabled`` is what the user, or a root manager, chose, and ``state`` the
+    number that Android has for it (0: nobody chose); ``permissions`` are those that can be granted
+    and taken back, by their full names."""
 
     name: str
     version: str
@@ -27,6 +28,7 @@ class Package:
     system: bool
     enabled: bool
     permissions: dict[str, bool] = field(default_factory=dict)
+    state: int = 0
 
 
 def read_package(phone: Phone, name: str) -> Package | None:
@@ -59,6 +61,7 @@ def parse_package(text: str, name: str) -> Package | None:
         bool(re.search(r"^\s+(?:pkgF|f)lags=\[[^]]*\bSYSTEM\b", section, re.MULTILINE)),
         state is None or state[1] in "01",
         {m[1]: m[2] == "true" for m in _GRANT.finditer(of_user)},
+        0 if state is None else int(state[1]),
     )
 
 
@@ -106,6 +109,12 @@ def spare(phone: Phone, name: str, spared: bool) -> None:
     """Let the phone's battery saving leave the app alone, or not."""
     word = shlex.quote(("+" if spared else "-") + name)
     phone.run(f"cmd deviceidle whitelist {word}").check("can't change whom battery saving spares")
+
+
+def enable_again(phone: Phone, name: str, state: int) -> None:
+    """Enable an app that was disabled, with the state that it had: 0 or 1."""
+    verb = "enable" if state == 1 else "default-state"
+    phone.run(shlex.join(["pm", verb, "--user", "0", name])).check(f"can't enable {name}")
 
 
 def pids(phone: Phone, package: Package) -> list[int]:

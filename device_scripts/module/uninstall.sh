@@ -10,6 +10,8 @@ export PATH=/product/bin:/system_ext/bin:/system/bin:/system/xbin:/vendor/bin
 
 [ -d "$H" ] || exit 0
 [ ! -f "$H/offhookd.sh" ] || /system/bin/sh "$H/offhookd.sh" stop </dev/null >/dev/null 2>&1
+# Another's recorder would go on without the notification.
+[ ! -f "$H/notice.sh" ] || /system/bin/sh "$H/notice.sh" end </dev/null >/dev/null 2>&1
 if [ -f "$H/run/undo" ] || [ -f "$H/run/call.wav" ]; then
   exit 1 # something could not be put back or kept: its files stay, for `offhook disable`
 fi

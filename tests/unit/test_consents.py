@@ -36,7 +36,12 @@ def archive(tmp_path: Path) -> Any:
 def put(phone: MemoryPhone, folder: str, name: str, began_ms: int, **said: Any) -> None:
     phone.put(f"{folder}/{name}.wav", wav(0.2, gains=(0.1 + len(phone.files) / 100,)), 0)
     if said:
-        body = {"schema": 1, "started_ms": began_ms, "timestamp_unix_ms": began_ms, **said}
+        when = (
+            {"schema": 1, "recorder": "offhook", "started_ms": began_ms}
+            if folder == "/spool"
+            else {"timestamp_unix_ms": began_ms}
+        )
+        body = when | said
         phone.put(f"{folder}/{name}.json", json.dumps(body).encode())
 
 

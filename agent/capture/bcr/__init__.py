@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.capture import keeper
 from agent.capture.bcr import folders, grants, module, prefs, settings
 from agent.capture.bcr.settings import ID, TWO_TAPS
 from agent.capture.journal import Journal
@@ -123,6 +124,7 @@ class BcrRoute(Route):
         before.pop("pending", None)
         before.pop("taps", None)
         journal.changes = ["BCR's settings", "BCR's permissions", "notification"]
+        before.setdefault("state", package.state)
         setup.tell("Giving BCR what it needs")
         grants.give(phone, package, before, setup.keep, setup.tell)
         notice.show(phone)
@@ -149,6 +151,7 @@ class BcrRoute(Route):
 
         now = settings.replace(phone, package, edit)
         before["snapshot"] = (now or b"").decode("utf-8", "replace")
+        keeper.install_keeper(phone, setup, recorder=ID, enabled=before["state"])
 
     def stop(self, phone: Phone, journal: Journal | None, tell: Tell) -> None:
         """See :class:`Route`. BCR can't be stopped in a call: that is a CaptureError then."""
@@ -166,8 +169,12 @@ class BcrRoute(Route):
         if journal is None:
             return []
         before, compared = journal.before, list[str]()
-        package = packages.read_package(phone, ID)
         try:
+            if before.get("keeper"):
+                keeper.remove_keeper(phone)
+            package = packages.read_package(phone, ID)
+            if package is not None and not package.enabled and before.get("keeper"):
+                packages.enable_again(phone, ID, before["state"])
             if package is not None and "prefs" in before:
                 _put_back(phone, package, before)
                 compared += prefs.OURS
@@ -231,6 +238,9 @@ def problem(phone: Phone, journal: Journal) -> str | None:
     package = packages.read_package(phone, ID)
     if package is None:
         return "BCR is not on the phone any more"
+    kept = before.get("keeper") and _is_rooted(phone, journal)
+    if kept and (words := keeper.keeper_problem(phone)) is not None:
+        return words
     if not package.enabled:
         return "BCR was disabled"
     if not _is_rooted(phone, journal) or "snapshot" not in before:
