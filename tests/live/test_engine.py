@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from agent.archive import Archive
 from agent.archive import live as live_parts
 from agent.archive.records import Recording
+from agent.capture.announcement import Announcement
 from agent.errors import AudioError, CaptureError, DiskFullError, LinkError
 from agent.sync import live as engine
 from agent.sync.live import recover, session, tape
@@ -72,6 +74,30 @@ def test_a_conference_is_one_recording_and_two_callers_in_a_row_are_two(
     assert conference.facts["conference"]["value"] is True
     assert [first.number, second.number] == ["+4917012345678", "+49303"]
     assert conference.flags == first.flags == second.flags == []
+
+
+def test_what_was_announced_is_a_fact_of_the_recording(
+    lab: LabPhone, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[Path] = []
+
+    def play(path: Path, **_: Any) -> float:
+        played.append(path)
+        return 0.5
+
+    monkeypatch.setattr(session, "Announcer", partial(session.Announcer, play=play))
+    assert desk.journal is not None
+    desk.journal.announce = Announcement("tone", every_s=15).as_dict()
+    with desk.recording():
+        lab.call(ring=0.3, active=1.0)
+        desk.until("filed")
+    (one,) = desk.recordings()
+    assert one.facts["announced"]["value"]["kind"] == "tone"
+    (at,) = one.facts["announced"]["value"]["at_ms"]
+    assert one.started_ms is not None
+    assert abs(at - one.started_ms) < 900
+    assert len(played) == 1
+    assert not played[0].exists()
 
 
 def test_a_gap_is_silence_of_the_same_length(lab: LabPhone, desk: Desk) -> None:
