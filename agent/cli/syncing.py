@@ -26,6 +26,7 @@ from agent.sync.calllog import sync_calls
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Report, SyncEvent
 from agent.sync.live import recover
+from agent.sync.named import place_of
 from agent.sync.spot import kind_of
 from agent.text import shown
 
@@ -95,7 +96,7 @@ def _sync_phone(
         problems.append((target.label, error))
     if recorder.SOURCE in sources and (words := recorder.version_problem(phone)):
         app.errors.print(f"! {words}", style="yellow", markup=False)
-    engine = SyncEngine(archive, phone, sources, tell)
+    engine = SyncEngine(archive, phone, sources, tell, place=place_of(phone.facts))
     report = settle(engine, _PATIENCE)
     if report.link_lost is None:
         sync_calls(archive, phone)
@@ -159,7 +160,7 @@ def drain(app: App, phone: Phone) -> int:
     app.note("Pulling what is left")
     try:
         with app.archive(write=True) as archive:
-            engine = SyncEngine(archive, phone, sources, lambda _: None)
+            engine = SyncEngine(archive, phone, sources, place=place_of(phone.facts))
             report = settle(engine, _PATIENCE)
             sync_calls(archive, phone)
             return len(report.failed) + len(report.waiting)

@@ -29,7 +29,11 @@ def parse_getprop(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Facts:
-    """A phone's facts; ``free_bytes`` is what is free on /data, None when it does not say."""
+    """A phone's facts; ``free_bytes`` is what is free on /data, None when it does not say.
+
+    ``country`` is that of its SIMs, else of its network, in two letters (``DE``); empty where it
+    does not say, or two SIMs are of two countries.
+    """
 
     serial: str
     manufacturer: str
@@ -44,6 +48,7 @@ class Facts:
     kernel: str
     selinux: str
     free_bytes: int | None
+    country: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """The same, for ``--json``."""
@@ -92,7 +97,19 @@ def read_facts(link: Link) -> Facts:
         kernel=shown(kernel.strip()),
         selinux=shown(selinux.strip()) or "unknown",
         free_bytes=_free(space),
+        country=country_of(props),
     )
+
+
+def country_of(props: dict[str, str]) -> str:
+    """The country in a phone's properties: of its SIMs, else of its network; empty for none or
+    two. Android lists one for each slot, and nothing for an empty slot."""
+    for key in ("gsm.sim.operator.iso-country", "gsm.operator.iso-country"):
+        said = {word.strip().upper() for word in props.get(key, "").split(",")} - {""}
+        if said:
+            word = said.pop()
+            return word if not said and re.fullmatch("[A-Z]{2}", word) else ""
+    return ""
 
 
 @dataclass(frozen=True)

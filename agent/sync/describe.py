@@ -13,18 +13,24 @@ from agent.capture.consent import fact_of
 from agent.errors import AudioError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import Source
+from agent.sync.named import NOWHERE, Place, beside, read_name
 
 NO_SIDECAR = "no sidecar"
 
 
-def describe(source: Source, sighting: Sighting, sidecar: Sidecar | None) -> NewRecording:
-    """What the source and the sidecar say of a file."""
+def describe(
+    source: Source, sighting: Sighting, sidecar: Sidecar | None, place: Place = NOWHERE
+) -> NewRecording:
+    """What the source and the sidecar say of a file, and its name, of what they leave open."""
     facts = dict(sidecar.facts) if sidecar else {}
     if "route" not in facts and source.recorder:
         facts["route"] = Fact(source.recorder, f"source {source.name}", "assumed")
     flags = list(sidecar.flags) if sidecar else []
     if sidecar is None and source.recorder == "offhook":
         flags.append(NO_SIDECAR)
+    named = read_name(sighting.path, sighting.mtime_ns, place)
+    facts = beside(facts, named.facts)
+    flags += [flag for flag in named.flags if flag not in flags]
     return NewRecording(
         original_name=sighting.path.rsplit("/", 1)[-1],
         mtime_ns=sighting.mtime_ns,

@@ -23,6 +23,7 @@ from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.describe import NO_SIDECAR, describe, listen, rest_on_consent
 from agent.sync.events import EventKind, Failure, Report, SyncEvent
+from agent.sync.named import NOWHERE, Place, overruled
 from agent.sync.pull import (
     Breaks,
     Cancelled,
@@ -43,7 +44,8 @@ from agent.text import shown
 class SyncEngine:
     """Brings one phone's sources into an archive that is open for writing.
 
-    Use it from one thread. ``on_event`` is called from there, between the steps.
+    Use it from one thread. ``on_event`` is called from there, between the steps. ``place`` is
+    where the phone is, for what file names say in local terms.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class SyncEngine:
         on_event: Callable[[SyncEvent], None] | None = None,
         *,
         rules: Rules | None = None,
+        place: Place = NOWHERE,
     ) -> None:
         require_writer(archive)
         self.archive = archive
         self.phone = phone
         self.sources = tuple(sources)
         self.rules = rules or Rules()
+        self.place = place
         self._on_event = on_event
         self._scenes = Scenes(archive, phone, self.rules, self._update)
         self.serial = phone.serial
@@ -167,7 +171,7 @@ class SyncEngine:
         try:
             beside = self._scenes.sidecar_of(source, sighting)
             sidecar = self._read_sidecar(source, beside, cancel) if beside else None
-            new = describe(source, sighting, sidecar)
+            new = describe(source, sighting, sidecar, self.place)
             new.flags += [flag for flag in flags if flag not in new.flags]
             part, how = self._pull(source, sighting, new, cancel)
             try:
@@ -295,7 +299,8 @@ class SyncEngine:
             better = PROVISIONAL if sidecar.finished else ()
             flags = [f for f in known.flags if f != NO_SIDECAR and f not in better]
             flags += [flag for flag in sidecar.flags if flag not in flags]
-            self.archive.change(sha256, sidecar.facts, sidecar=sidecar.raw, flags=json.dumps(flags))
+            facts = sidecar.facts | overruled(sidecar.facts, known.facts)
+            self.archive.change(sha256, facts, sidecar=sidecar.raw, flags=json.dumps(flags))
             self.archive.log("sidecar added", sha256=sha256, phone=self.serial, path=beside.path)
             self._update(beside, state="filed", sha256=sha256)
         return self.archive.recording(sha256)

@@ -25,6 +25,7 @@ from agent.sync.engine import SyncEngine
 from agent.sync.events import Tell, WatchEvent, WatchKind
 from agent.sync.lines import Lines
 from agent.sync.live import Live
+from agent.sync.named import place_of
 
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
@@ -125,7 +126,7 @@ class Watch:
     def _stay(self, phone: Phone) -> None:
         """Watch until told to stop, or until capture was turned on or off."""
         sources = self._sources(phone)
-        engine = SyncEngine(self._archive, phone, sources, self._tell)
+        engine = SyncEngine(self._archive, phone, sources, self._tell, place=place_of(phone.facts))
         with recorder.watch_command(phone, sources) as process:
             words = Lines(process, "the phone's watcher")
             due = 0.0

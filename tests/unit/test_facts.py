@@ -1,9 +1,10 @@
 """What phones say of themselves."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.phone.facts import parse_getprop
+from agent.phone.facts import country_of, parse_getprop
 from agent.text import shown
 
 
@@ -27,3 +28,20 @@ def test_what_is_shown_has_nothing_that_a_terminal_obeys(text: str) -> None:
 
 def test_stray_bytes_are_shown_as_bytes() -> None:
     assert shown(b"a\xffb".decode("utf-8", "surrogateescape")) == "a\\xffb"
+
+
+@pytest.mark.parametrize(
+    ("sim", "network", "country"),
+    [
+        ("de,", "at,", "DE"),
+        (",kr", "", "KR"),
+        ("de,de", "", "DE"),
+        ("de,at", "de,", ""),
+        ("", "us,", "US"),
+        ("", "", ""),
+        ("<script>", "", ""),
+    ],
+)
+def test_the_country_is_that_of_the_sims(sim: str, network: str, country: str) -> None:
+    said = {"gsm.sim.operator.iso-country": sim, "gsm.operator.iso-country": network}
+    assert country_of(said) == country
