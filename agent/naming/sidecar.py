@@ -37,8 +37,8 @@ class Sidecar:
 
 
 def parse(recorder: str | None, data: bytes) -> Sidecar:
-    """Read a sidecar by the keys that it has, or else by the rules of the recorder whose folder
-    it lies in."""
+    """Read a sidecar as of the recorder whose folder it lies in, or as of another one, if it has
+    that one's keys."""
     raw = data[:LARGEST].decode("utf-8", "replace")
     try:
         said = json.loads(data) if len(data) <= LARGEST else None
@@ -46,18 +46,23 @@ def parse(recorder: str | None, data: bytes) -> Sidecar:
         said = None
     if not isinstance(said, dict):
         return Sidecar(raw, flags=["sidecar not understood"], problem="it is not a JSON object")
-    recorder = _by_keys(said) or recorder or ""
+    if recorder not in _KEYS or _KEYS[recorder] not in said:
+        recorder = _by_keys(said) or recorder or ""
     parser = _PARSERS.get(recorder)
     if parser is None:
         return Sidecar(raw, problem="nothing is known of this recorder's sidecars")
     return parser(raw, _Reader(said, f"{recorder} sidecar"))
 
 
+#: What a recorder's sidecar always has.
+_KEYS = {"offhook": "schema", "bcr": "timestamp_unix_ms"}
+
+
 def _by_keys(said: dict[str, Any]) -> str | None:
     """Whose it is: none but ours has a schema, so it is told by what it must have."""
     if said.get("recorder") == "offhook" and "schema" in said:
         return "offhook"
-    if "timestamp_unix_ms" in said:
+    if _KEYS["bcr"] in said:
         return "bcr"
     return "cube" if "callee" in said and {"duration", "direction"} & set(said) else None
 

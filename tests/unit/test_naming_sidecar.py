@@ -164,3 +164,39 @@ def test_bcr() -> None:
 def test_of_an_unknown_recorder_only_the_text_is_kept() -> None:
     sidecar = parse("nobody", b'{"number": "117"}')
     assert (sidecar.facts, sidecar.raw) == ({}, '{"number": "117"}')
+
+
+def test_whose_a_sidecar_is_its_keys_tell_and_in_doubt_its_folder() -> None:
+    bcr = b'{"timestamp_unix_ms": 1689817988931, "direction": "in"}'
+    assert parse(None, bcr).facts["started_ms"].source == "bcr sidecar"
+    assert parse("samsung", bcr).facts["direction"].source == "bcr sidecar"
+    ours = json.dumps(WHOLE).encode()
+    assert parse(None, ours).facts["number"].source == "offhook sidecar"
+    assert parse("bcr", ours).facts["number"].source == "offhook sidecar"
+    both = json.dumps(WHOLE | {"timestamp_unix_ms": 1_689_817_988_931}).encode()
+    for recorder in ("offhook", "bcr"):
+        assert parse(recorder, both).facts["route"].source == f"{recorder} sidecar"
+
+
+@pytest.mark.parametrize(
+    ("said", "facts"),
+    [
+        (
+            {"callee": "+49 30 123456", "direction": "Incoming", "duration": "141877"},
+            {"number": "+49 30 123456", "direction": "in", "heard_s": 141.877},
+        ),
+        ({"callee": "Ada", "direction": "out"}, {"contact": "Ada", "direction": "out"}),
+        ({"callee": None, "direction": 7, "duration": "9" * 400}, {}),
+        ({"callee": ["x"], "duration": -1}, {}),
+    ],
+)
+def test_cube(said: dict[str, Any], facts: dict[str, Any]) -> None:
+    sidecar = parse(None, json.dumps(said).encode())
+    assert {name: fact.value for name, fact in sidecar.facts.items()} == facts
+
+
+def test_bcr_without_a_count_of_milliseconds_but_with_a_time() -> None:
+    for text in ("2023-07-19T21:53:08.931-04:00", "2023-07-20 01:53:08.931Z"):
+        found = values({"timestamp_unix_ms": None, "timestamp": text}, "bcr")
+        assert found["started_ms"] == 1_689_817_988_931
+    assert "started_ms" not in values({"timestamp": "2023-07-19T21:53:08"}, "bcr")
