@@ -28,6 +28,9 @@ own place for data. Nothing needs to be set.
     [microphone]
     input = "USB"                   # this computer's sound input, by a part of its name
 
+    [contacts]
+    read = false                    # true: name calls by the phone's contacts too
+
     [[source]]                      # a folder to pull besides what Offhook records itself
     name = "bcr"
     path = "/sdcard/Recordings/BCR"
@@ -77,6 +80,7 @@ class Config:
     spool_mb: int = 2048
     announce: Announcement = field(default_factory=Announcement)
     microphone: str | None = None
+    contacts: bool = False
 
 
 def home_dir(option: Path | None) -> Path:
@@ -96,7 +100,8 @@ def load_config(home: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
-    _known(path, "", raw, ("phone", "source", "discovery", "recorder", "consent", "microphone"))
+    tables = ("phone", "source", "discovery", "recorder", "consent", "microphone", "contacts")
+    _known(path, "", raw, tables)
     phones = [
         PhoneSetting(
             _alias(path, item),
@@ -125,10 +130,11 @@ def load_config(home: Path) -> Config:
     return Config(
         tuple(phones),
         tuple(sources),
-        _mdns(path, raw),
-        _spool_mb(path, raw),
-        _announce(path, raw),
-        _microphone(path, raw),
+        mdns=_flag(path, raw, "discovery", "mdns"),
+        spool_mb=_spool_mb(path, raw),
+        contacts=_flag(path, raw, "contacts", "read"),
+        announce=_announce(path, raw),
+        microphone=_microphone(path, raw),
     )
 
 
@@ -168,15 +174,16 @@ def _address(path: Path, item: dict[str, Any]) -> str:
     return address
 
 
-def _mdns(path: Path, raw: dict[str, Any]) -> bool:
-    table = raw.get("discovery", {})
+def _flag(path: Path, raw: dict[str, Any], name: str, key: str) -> bool:
+    """A setting that is true or false, and false where it is not set."""
+    table = raw.get(name, {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: discovery has to be written as [discovery]")
-    _known(path, "[discovery] ", table, ("mdns",))
-    mdns = table.get("mdns", False)
-    if not isinstance(mdns, bool):
-        raise ConfigError(f"{path}: [discovery] mdns is {mdns!r}, not true or false")
-    return mdns
+        raise ConfigError(f"{path}: {name} has to be written as [{name}]")
+    _known(path, f"[{name}] ", table, (key,))
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{path}: [{name}] {key} is {value!r}, not true or false")
+    return value
 
 
 def _spool_mb(path: Path, raw: dict[str, Any]) -> int:

@@ -20,8 +20,9 @@ from typing import Any, Self
 from sqlite_utils import Database, Migrations
 
 from agent import __version__
-from agent.archive import calls, custody, filing, live, query, sightings
+from agent.archive import calls, custody, filing, joining, live, query, sightings
 from agent.archive.db import Index
+from agent.archive.join import Look
 from agent.archive.lock import WriterLock
 from agent.archive.records import Direction, Fact, Phone, Recording, storable
 from agent.archive.schema import ARCHIVE
@@ -162,32 +163,19 @@ class Archive:
         with self.writing() as db:
             return calls.add_calls(db, serial, rows, self.clock())
 
-    def join_calls(self, serial: str) -> list[Recording]:
-        """Join a phone's recordings with the calls that they are of; returns those joined now."""
+    def known_calls(self, serial: str) -> set[tuple[int, int]]:
+        """The ``_id`` and date of a phone's calls that are kept with all of their columns."""
         with self.reading() as db:
-            if not calls.matches(db, serial):
-                return []
+            return calls.known_whole(db, serial)
+
+    def add_look(self, serial: str, look: Look) -> None:
+        """Keep what a phone's clock was, and how far back its call log went."""
         with self.writing() as db:
-            joined = calls.matches(db, serial)
-            for row, call, apart_ms in joined:
-                facts = {
-                    name: fact
-                    for name, fact in calls.facts_of(call, apart_ms).items()
-                    if row.get(name) is None
-                }
-                self.change(row["sha256"], facts, call_id=call["id"])
-                self.log(
-                    "joined with a call",
-                    sha256=row["sha256"],
-                    phone=serial,
-                    detail={
-                        "call": call["raw"]
-                        or {k: call[k] for k in ("log_id", "date_ms", "number")},
-                        "apart_ms": apart_ms,
-                        "facts": sorted(facts),
-                    },
-                )
-        return [self.recording(row["sha256"]) for row, _, _ in joined]
+            calls.add_look(db, serial, look)
+
+    def join_calls(self, serial: str, since_ms: int | None = None) -> list[Recording]:
+        """Join a phone's recordings with the calls that they are of; returns those joined now."""
+        return joining.join(self, serial, since_ms)
 
     # Recordings
 
@@ -249,16 +237,26 @@ class Archive:
             self.change(sha256, {}, note=storable(note) or None)
             self.log("note changed", sha256=sha256, detail={"before": before, "after": note})
 
-    def change(self, sha256: str, facts: Mapping[str, Fact], **columns: Any) -> None:
-        """Add facts to a recording, with the columns they fill, and set other columns.
+    def change(
+        self, sha256: str, facts: Mapping[str, Fact], *, drop: Iterable[str] = (), **columns: Any
+    ) -> None:
+        """Add facts to a recording, with the columns they fill, and set other columns; ``drop``
+        facts, and what they filled, before.
 
         What search reads follows. The custody log is the caller's.
         """
         with self.writing() as db:
             row = next(iter(db.query("SELECT * FROM recordings WHERE sha256 = ?", [sha256])))
             kept = json.loads(row["facts"])
+            gone = [name for name in drop if kept.pop(name, None) is not None]
+            emptied = {name: None for name in gone if name in filing.FACT_COLUMNS}
             kept.update({name: fact.as_dict() for name, fact in facts.items()})
-            values = {**columns, **filing.columns_of(facts), "facts": json.dumps(kept)}
+            values = {
+                **emptied,
+                **columns,
+                **filing.columns_of(facts),
+                "facts": json.dumps(kept),
+            }
             sets = ", ".join(f"{name} = :{name}" for name in values)
             db.execute(
                 f"UPDATE recordings SET {sets} WHERE sha256 = :sha256",  # noqa: S608

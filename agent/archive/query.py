@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ _SELECT = (
 )
 _NEWEST = " ORDER BY coalesce(recordings.started_ms, recordings.added_ms) DESC, recordings.id DESC"
 _MATCHES = "recordings.id IN (SELECT rowid FROM search WHERE search MATCH ?)"
+_CONTACT = r"""(recordings.contact LIKE ? ESCAPE '\' OR EXISTS (SELECT 1 FROM joins
+    JOIN calls ON calls.id = joins.call_id WHERE joins.recording_id = recordings.id
+    AND (calls.name LIKE ? ESCAPE '\' OR calls.contact LIKE ? ESCAPE '\')))"""
 _SHORTEST_SHA = 4
 _SHA = re.compile(r"[0-9a-f]{4,64}\Z", re.IGNORECASE)
 
@@ -48,22 +52,25 @@ def recordings(db: Database, filters: Filters) -> list[Recording]:
         (f"{start} < ?", filters.until_ms),
         ("recordings.direction = ?", filters.direction),
         ("recordings.silent = ?", filters.silent),
-        (
-            r"recordings.contact LIKE ? ESCAPE '\'",
-            filters.contact and like_of(storable(filters.contact)),
-        ),
     ):
         if value is not None:
             where.append(clause)
             values.append(value)
+    if filters.contact:
+        where.append(_CONTACT)
+        values += [like_of(storable(filters.contact))] * 3
     if filters.phone is not None:
         where.append("(recordings.phone = ? OR phones.alias = ?)")
         values += [storable(filters.phone)] * 2
     text = f"{_SELECT}{' WHERE ' if where else ''}{' AND '.join(where)}{_NEWEST}"
     found: Iterable[Recording] = map(recording_of, db.query(text, values))
     if filters.number is not None:
-        wanted = filters.number
-        found = (one for one in found if _number_fits(wanted, one.number))
+        wanted, others = filters.number, _numbers_of_calls(db)
+        found = (
+            one
+            for one in found
+            if any(_number_fits(wanted, number) for number in (one.number, *others[one.id]))
+        )
     listed: list[Recording] = []
     for one in found:
         if filters.limit is not None and len(listed) >= filters.limit:
@@ -126,6 +133,17 @@ def resolve(db: Database, text: str) -> Recording:
         hint=f"Use a number of `offhook list`, the first {_SHORTEST_SHA} or more digits of a"
         " SHA-256, or `latest`.",
     )
+
+
+def _numbers_of_calls(db: Database) -> defaultdict[int, list[str]]:
+    """By recording, the numbers of all of its calls: a conference has several."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for recording, number in db.execute(
+        "SELECT joins.recording_id, calls.number FROM joins JOIN calls ON calls.id = joins.call_id"
+        " WHERE calls.number <> ''"
+    ):
+        found[recording].append(number)
+    return found
 
 
 def _number_fits(wanted: str, number: str | None) -> bool:

@@ -18,6 +18,13 @@ def first_tables(db: Database) -> None:
         db.execute(statement)
 
 
+@ARCHIVE(name="0002_calls_and_joins")
+def calls_and_joins(db: Database) -> None:
+    """The whole of a call's row, what the phone's clock was, and why a recording is of a call."""
+    for statement in _CALLS_AND_JOINS:
+        db.execute(statement)
+
+
 _FIRST_TABLES = (
     """
     CREATE TABLE phones (
@@ -125,5 +132,44 @@ _FIRST_TABLES = (
         number, contact, note, name, tails,
         tokenize = "unicode61 remove_diacritics 2", prefix = '2 3'
     )
+    """,
+)
+
+_CALLS_AND_JOINS = (
+    "ALTER TABLE calls ADD COLUMN normalized TEXT",
+    "ALTER TABLE calls ADD COLUMN country TEXT",
+    "ALTER TABLE calls ADD COLUMN whole TEXT",
+    # The number's name in the contacts, and when they were read.
+    "ALTER TABLE calls ADD COLUMN contact TEXT",
+    "ALTER TABLE calls ADD COLUMN contact_ms INTEGER",
+    # Looks at a phone: its clock less ours, its zone, and how far back its call log went.
+    """
+    CREATE TABLE looks (
+        id INTEGER PRIMARY KEY,
+        phone TEXT NOT NULL REFERENCES phones(serial),
+        at_ms INTEGER NOT NULL,
+        clock_ms INTEGER, clock_error_ms INTEGER, zone TEXT,
+        log_rows INTEGER, log_oldest_ms INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX looks_by_time ON looks (phone, at_ms)",
+    # A recording's calls; the one of recordings.call_id is its first. Without a call: the user
+    # says that it has none.
+    """
+    CREATE TABLE joins (
+        id INTEGER PRIMARY KEY,
+        recording_id INTEGER NOT NULL REFERENCES recordings(id) ON DELETE CASCADE,
+        call_id INTEGER REFERENCES calls(id),
+        settled_by TEXT NOT NULL CHECK (settled_by IN ('rule', 'user')),
+        score REAL, reason TEXT NOT NULL,
+        at_ms INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX joins_once ON joins (recording_id, call_id)",
+    "CREATE INDEX joins_by_call ON joins (call_id)",
+    """
+    INSERT INTO joins (recording_id, call_id, settled_by, score, reason, at_ms)
+    SELECT id, call_id, 'rule', NULL, 'joined before joins had reasons', added_ms
+    FROM recordings WHERE call_id IS NOT NULL
     """,
 )

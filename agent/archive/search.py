@@ -6,8 +6,9 @@ number's last digits are a prefix. So 079 123 45 67, +41 79 123 45 67 and 4567 f
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 SHORTEST_TAIL = 4  # digits
@@ -38,13 +39,32 @@ def tails_of(number: str | None) -> str:
 
 def row_of(values: Mapping[str, Any]) -> dict[str, str]:
     """A row of ``search`` for a row of ``recordings``."""
+    others = _others(values.get("facts"))
+    numbers = [values["number"] or "", *(other.get("number") or "" for other in others)]
+    contacts = [values["contact"] or "", *(other.get("contact") or "" for other in others)]
     return {
-        "number": values["number"] or "",
-        "contact": values["contact"] or "",
+        "number": _each(numbers),
+        "contact": _each(contacts),
         "note": values["note"] or "",
         "name": values["original_name"] or "",
-        "tails": tails_of(values["number"]),
+        "tails": _each([tails_of(number) for number in numbers]),
     }
+
+
+def _each(texts: Iterable[str]) -> str:
+    return " ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _others(facts: str | None) -> list[dict[str, str | None]]:
+    """Those who are heard besides: in a conference, or while the first was on hold."""
+    known = json.loads(facts or "{}")
+    lists = [known.get(name, {}).get("value") for name in ("parties", "others")]
+    found = [one for listed in lists if isinstance(listed, list) for one in listed]
+    return [
+        {key: value for key, value in one.items() if isinstance(value, str)}
+        for one in found
+        if isinstance(one, dict)
+    ]
 
 
 def match_of(text: str) -> str | None:

@@ -13,8 +13,10 @@ from agent.archive.records import Direction
 from agent.audio.draw import waveform
 from agent.audio.play import CHANNELS, Channel, play
 from agent.capture.consent import words_of
+from agent.cli.calls import join_of
 from agent.cli.common import App, pass_app
 from agent.cli.rows import (
+    ARROWS,
     announced,
     as_json,
     is_private,
@@ -30,7 +32,6 @@ from agent.cli.when import moment
 from agent.errors import AudioError, IntegrityError
 from agent.text import shown
 
-_ARROWS = {"in": "←", "out": "→", None: "·"}
 _PIPE_WIDTH = 200  # columns where there is no terminal to fit
 _ROOMY = 100  # columns from which everything is listed
 
@@ -197,7 +198,7 @@ def table_of(found: list[Recording], width: int) -> Table:
         cells = [
             Text(str(one.id)),
             Text(when(one.started_ms)[: None if roomy else 16]),
-            Text(_ARROWS.get(one.direction, "·")),
+            Text(ARROWS.get(one.direction, "·")),
             Text(who(one)),
             Text(length(one)),
         ]
@@ -227,7 +228,8 @@ def _print_empty(app: App) -> None:
 def _details(
     archive: Archive, found: Recording, seen: list[dict[str, Any]], entries: list[Entry]
 ) -> dict[str, Any]:
-    """``show --json``: as ``list --json``, and ``file``, ``facts``, ``sightings``, ``custody``."""
+    """``show --json``: as ``list --json``, and ``file``, ``facts``, ``join``, ``sightings``,
+    ``custody``."""
     sightings = [
         {
             "phone": one["phone"],
@@ -245,6 +247,7 @@ def _details(
         "file": str(archive.file_of(found)),
         "facts": found.facts,
         "sidecar": found.sidecar,
+        "join": join_of(archive, found)[1],
         "sightings": sightings,
         "custody": [vars(entry) for entry in entries],
     }
@@ -274,6 +277,8 @@ def _print_details(app: App, archive: Archive, found: Recording) -> None:
     row("contact", found.contact or "unknown", "contact")
     if found.sim is not None:
         row("SIM", found.sim, "sim")
+    for number, words in enumerate(join_of(archive, found)[0]):
+        row("" if number else "call", words)
     row("route", found.route or "unknown", "route")
     given = found.facts.get("consent")
     row("consent", words_of(given["value"]) if given else "none on record", "consent")

@@ -12,6 +12,7 @@ import click
 from agent import __version__
 from agent.adb.reach import WAYS, Way
 from agent.cli import (
+    calls,
     checking,
     connecting,
     consenting,
@@ -83,6 +84,7 @@ for _command in (
     *library.COMMANDS,
     *checking.COMMANDS,
     *naming.COMMANDS,
+    *calls.COMMANDS,
 ):
     cli.add_command(_command)
 

@@ -9,6 +9,7 @@ from agent.archive.records import Recording
 from agent.text import shown
 
 SIDES = ("uplink", "downlink")
+ARROWS = {"in": "←", "out": "→", None: "·"}
 
 
 def when(ms: int | None) -> str:

@@ -99,8 +99,14 @@ def _sync_phone(
     engine = SyncEngine(archive, phone, sources, tell, place=place_of(phone.facts))
     report = settle(engine, _PATIENCE)
     if report.link_lost is None:
-        sync_calls(archive, phone)
+        read_calls(app, archive, phone)
     return report
+
+
+def read_calls(app: App, archive: Archive, phone: Phone) -> None:
+    """Keep the phone's call log; what it refuses is said, and no failure."""
+    for words in sync_calls(archive, phone, contacts=app.config.contacts).problems:
+        app.errors.print(f"! {shown(words)}", style="yellow", markup=False)
 
 
 def settle(engine: SyncEngine, patience: float) -> Report:
@@ -162,7 +168,7 @@ def drain(app: App, phone: Phone) -> int:
         with app.archive(write=True) as archive:
             engine = SyncEngine(archive, phone, sources, place=place_of(phone.facts))
             report = settle(engine, _PATIENCE)
-            sync_calls(archive, phone)
+            read_calls(app, archive, phone)
             return len(report.failed) + len(report.waiting)
     except BusyError:
         app.note("Another Offhook is at it")
@@ -186,7 +192,7 @@ def _drain_live(app: App, phone: Phone) -> int:
         try:
             with app.archive(write=True) as archive:
                 recover(archive)
-                sync_calls(archive, phone)
+                read_calls(app, archive, phone)
         except BusyError:
             never.wait(0.2)
 

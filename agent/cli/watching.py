@@ -84,6 +84,7 @@ class _Watched:
             stop,
             journal=lambda serial: read_journal(app.home, serial),
             nap=self.nap,
+            contacts=app.config.contacts,
         )
 
     def __str__(self) -> str:
@@ -205,6 +206,7 @@ class _Lines:
             "lost": (shown(event.text), "yellow"),
             "restarted": ("the recorder had ended; it runs again", "yellow"),
             "version": (shown(event.text), "yellow"),
+            "call log": (shown(event.text), "yellow"),
             "off": ("capture is off; turn it on with `offhook enable`", "yellow"),
             "no root": (shown(event.text), "bold red"),
             "state": (

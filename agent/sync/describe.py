@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.archive import consents
 from agent.archive.archive import Archive
 from agent.archive.filing import NewRecording
+from agent.archive.joining import BY_FILE
 from agent.archive.records import Fact
 from agent.archive.sightings import Sighting
 from agent.archive.store import Part
@@ -63,7 +64,7 @@ def listen(part: Part, new: NewRecording, *, deaf: bool) -> None:
     length_ms = round(new.sound.get("duration_s", 0) * 1000)
     if "started_ms" not in new.facts:
         started = new.mtime_ns // 1_000_000 - length_ms
-        new.facts["started_ms"] = Fact(started, "the file's time less its length", "assumed")
+        new.facts["started_ms"] = Fact(started, BY_FILE, "assumed")
     if "ended_ms" not in new.facts and length_ms:
         ended = new.facts["started_ms"].value + length_ms
         new.facts["ended_ms"] = Fact(ended, "its start and its length", "measured")

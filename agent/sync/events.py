@@ -111,6 +111,7 @@ class Report:
 #: no root     the phone gives no root: only what needs none is watched; ``text`` says why
 #: scanned     a scan is through: ``report``
 #: joined      a recording got its call: ``recording``
+#: call log    the phone does not give its call log, or its contacts: ``text`` says why
 #: level       of a call that this computer records now: ``levels``, dBFS of each channel
 #: quiet       nothing is heard in it: ``text`` says for how long, and what to look at
 #: clipping    it is too loud: ``text`` says what to do
@@ -127,6 +128,7 @@ WatchKind = Literal[
     "no root",
     "scanned",
     "joined",
+    "call log",
     "level",
     "quiet",
     "clipping",

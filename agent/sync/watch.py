@@ -20,7 +20,7 @@ from agent.capture.routes import route_of
 from agent.errors import LinkError, OffhookError, RootError
 from agent.phone.files import Source
 from agent.phone.phone import Phone
-from agent.sync.calllog import sync_calls
+from agent.sync.calllog import CallSync, join_late, sync_calls
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Tell, WatchEvent, WatchKind
 from agent.sync.lines import Lines
@@ -30,6 +30,7 @@ from agent.sync.named import place_of
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
 JOIN_FOR = 20.0  # seconds in which a call's row may come after its recording
+LOG_EVERY = 600.0  # a phone keeps 500 calls; and a row may come late
 _LONGEST_PAUSE = 30.0
 _TICK = 0.5  # seconds after which a request to stop is noticed
 
@@ -71,6 +72,7 @@ class Watch:
         *,
         journal: Callable[[str], Journal | None] = lambda _: None,
         nap: Nap | None = None,
+        contacts: bool = False,
     ) -> None:
         self._name = name
         self._open = open_phone
@@ -81,7 +83,10 @@ class Watch:
         self._stop = stop
         self._nap = nap or Nap(stop)
         self._live = Live(name, archive, tell, journal)
+        self._contacts = contacts
         self._join_until = 0.0
+        self._log_due = 0.0
+        self._log_said = ""
         self._state = ""
         self._said = ""
         self._mode_now = ""
@@ -125,6 +130,7 @@ class Watch:
 
     def _stay(self, phone: Phone) -> None:
         """Watch until told to stop, or until capture was turned on or off."""
+        self._log_due = 0.0
         sources = self._sources(phone)
         engine = SyncEngine(self._archive, phone, sources, self._tell, place=place_of(phone.facts))
         with recorder.watch_command(phone, sources) as process:
@@ -225,12 +231,23 @@ class Watch:
             self._join_until = now + JOIN_FOR
         every = OFF_EVERY if self._mode_now == "off" else SCAN_EVERY
         again = every if report.again_in_s is None else min(report.again_in_s, every)
+        if now >= self._log_due:
+            self._log_due = now + LOG_EVERY
+            self._tell_calls(sync_calls(self._archive, phone, contacts=self._contacts))
+        else:
+            self._tell_calls(join_late(self._archive, phone))
         if now < self._join_until:
-            for recording in sync_calls(self._archive, phone):
-                self._tell(WatchEvent("joined", self._name, recording=recording))
             # The row comes when the phone's own telephony is done with the call.
             again = min(again, 1.0)
         return again
+
+    def _tell_calls(self, read: CallSync) -> None:
+        for recording in read.joined:
+            self._tell(WatchEvent("joined", self._name, recording=recording))
+        problem = "; ".join(read.problems)
+        if problem and problem != self._log_said:
+            self._tell(WatchEvent("call log", self._name, problem))
+        self._log_said = problem
 
 
 def _is_news(folder: str, name: str) -> bool:

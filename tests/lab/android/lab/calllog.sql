@@ -17,6 +17,13 @@ CREATE TABLE calls (
     data_usage INTEGER, location TEXT, asserted_display_name TEXT,
     call_screening_component_name TEXT, is_read INTEGER
 );
+-- Of the contacts provider's data/phones, what matters; data1 is as typed, data4 as E.164 or NULL.
+CREATE TABLE phones (
+    display_name TEXT, contact_id INTEGER, data1 TEXT, data2 INTEGER DEFAULT 2, data3 TEXT,
+    data4 TEXT, _id INTEGER PRIMARY KEY AUTOINCREMENT, raw_contact_id INTEGER,
+    mimetype TEXT DEFAULT 'vnd.android.cursor.item/phone_v2', is_primary INTEGER DEFAULT 0,
+    last_time_contacted INTEGER DEFAULT 0
+);
 -- As the provider does: the 500 latest of each SIM stay.
 CREATE TRIGGER only_500 AFTER INSERT ON calls BEGIN
     DELETE FROM calls WHERE _id IN (
