@@ -109,8 +109,8 @@ class _Pairs:
             return Decision(self.heard, (), 0.0, self._why_open(shown), shown)
         shift = shifts[first.call.id]
         heard, call = self.heard, first.call
-        begun = heard.start_ms if heard.begun_ms is None else heard.begun_ms
-        apart = abs(begun + shift - call.date_ms)
+        begun = heard.start_ms + shift if heard.begun_ms is None else heard.begun_ms
+        apart = abs(begun - call.date_ms)
         return Decision(heard, (call,), first.score, first.reason, shown, apart, shift)
 
     def _densities(self, takers: Mapping[int, Sequence[Heard]]) -> list[tuple[float, int]]:

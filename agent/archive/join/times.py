@@ -228,22 +228,16 @@ def _ways(heard: Heard, call: Call, waited: float, wide: float, loose: float) ->
 
 
 def _begun(heard: Heard, begun_ms: int, call: Call, found: list[Guess]) -> Fit:
-    """The recorder saw the call begin, which is what the log's date is."""
+    """The recorder saw the call begin, by the phone's clock, which is what the log's date is."""
+    apart = (begun_ms - call.date_ms) / 1000
+    near = _density(_evenly(-1.5, 1.5), apart, 0.0, 0.3)
+    near += 0.05 * _density(_evenly(-5, 5), apart, 0.0, 0.5)
     same, rung = _length(heard, call, _SAME), _length(heard, call, _ring)
     less = _shorter(heard, call)
     lengths = 0.5 * same + 0.2 * rung + (0.6 if heard.cut or heard.part else 0.1) * less
-    total, best, best_apart = 0.0, Fit(0.0, ""), 0.0
-    for guess in found:
-        shift = guess.start_s - heard.start_ms / 1000
-        apart = begun_ms / 1000 + shift - call.date_ms / 1000
-        loose = max(0.3, guess.loose_s - 1.0)
-        near = _density(_evenly(-1.5, 1.5), apart, 0.0, loose)
-        near += 0.05 * _density(_evenly(-5, 5), apart, 0.0, loose)
-        density = guess.share * near * lengths
-        total += density
-        if density > best.density:
-            best, best_apart = Fit(density, guess.words, round(shift * 1000)), apart
-    return Fit(total, f"begun {_apart(best_apart)} {best.words}".strip(), best.shift_ms)
+    likely = max(found, key=lambda guess: guess.share, default=None)
+    shift = 0 if likely is None else round(likely.start_s * 1000) - heard.start_ms
+    return Fit(near * lengths, f"begun {_apart(apart)}", shift)
 
 
 def _apart(seconds: float) -> str:
