@@ -99,7 +99,7 @@ def split(base: str) -> tuple[str, str, bool]:
         ending = stem[dot + 1 :].lower()
         if dot < 0 or ending not in AUDIO:
             break
-        suffix, copy = suffix or ending, copy or bool(suffix)
+        suffix, copy = ending, copy or bool(suffix)
         stem = stem[:dot].rstrip()
         for _ in range(3 if stem[-1:] in _MARK_ENDS or " - " in stem else 0):
             mark = _NUMBERED.search(stem) or _COPY.search(stem)

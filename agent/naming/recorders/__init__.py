@@ -19,7 +19,7 @@ _DIGIT = frozenset("0123456789")
 #: In this order: a form that says who wrote it before one that others share. With each, how many
 #: digits a name of this form can end in, and whether it begins with one: that spares most looks.
 PARSERS: tuple[tuple[Parser, frozenset[int], bool], ...] = (
-    (bcr.dated, _ANY, True),
+    (bcr.dated, _ANY, False),
     (cube.arrows, _ANY, True),
     (cube.source_first, _ANY, False),
     (apps.acr, _ANY, True),

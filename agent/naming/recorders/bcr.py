@@ -27,13 +27,18 @@ _STAR = re.compile(r"_{1,2}(\d[\d_]*[#_])\Z")
 
 def dated(name: Name) -> Draft | Refused | None:
     """BCR's own date first, with its offset."""
-    date = _DATE.match(name.folded)
+    text = name.folded
+    # What BCR could not put in its folder it names so, the folders' names in it.
+    error = text.startswith("ERROR_")
+    date = _DATE.search(text, 6) if error else _DATE.match(text)
     if date is None:
         return None
     stamp = stamp_of(date)
     if stamp is None:
         return Refused("it has BCR's form, but no such moment is in the calendar")
     draft = Draft(_who(name, date), stamp)
+    if error:
+        draft.notes.append("BCR could not put it where it belongs")
     rest = fields(name, date.end(), draft)
     if rest and draft.direction is None and draft.number is None:
         draft.sure = "medium"  # one field: what it is can only be told from its look

@@ -171,7 +171,8 @@ def _name_number(name: Name, form: re.Pattern[str], recorder: str) -> Draft | No
         contact = who[: both.end("contact")]
         alone = number_in(contact) is None
         draft.call(number[0], "high" if alone else "medium")
-        draft.name(contact, ("high" if name.home == recorder else "medium") if alone else "low")
+        if not is_other(contact):
+            draft.name(contact, ("high" if name.home == recorder else "medium") if alone else "low")
         return draft
     if is_other(who):
         return None

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC
 
 from agent.naming.draft import Draft
 from agent.naming.number import digits_of, number_in
-from agent.naming.stamp import DAY, ISO_DAY, OFFSET, SHORT_DAY, Stamp, stamp_of
+from agent.naming.stamp import DAY, ISO_DAY, OFFSET, SHORT_DAY, Stamp, epoch, stamp_of
 from agent.naming.text import Name, bare, fold
 from agent.naming.words import call_prefix, is_call_word, is_nobody
 
@@ -46,6 +47,12 @@ _WAYS = re.compile(
     r"|(?P<arrow>[↗↑↙↘↓])",
     re.IGNORECASE,
 )
+# As BCR writes them between spaces; small ones are words of a language, so only in its own files.
+_SPACED = re.compile(r"(?:\A|(?<= ))(?P<short>IN|OUT|CONFERENCE)(?= |\Z)")
+_SPACED_SMALL = re.compile(r"\A *(?P<short>in|out|conference)(?= |\Z)")
+_EPOCH = re.compile(r"(?:\A|(?<=[_ -]))(1[2-9]\d{8}(?:\d{3})?)(?=[_ -]|\Z)")
+_PLUS = re.compile(r"(?:\A|(?<= ))\+\d[\d ()-]{5,}\d(?= |\Z)")
+_WORDS = frozenset(["in", "out", "incoming", "outgoing", "inbound", "outbound", "conference"])
 _OUT = frozenset(["out", "outgoing", "outbound", "↗", "↑"])
 _PARTS = re.compile(r"_+| - | @ |(?<=\S)@|[\[\]()]")
 
@@ -59,20 +66,25 @@ def tokens(name: Name) -> Draft | None:
     draft = Draft(None, stamp, "low", start_sure="high" if sure else "low")
     if stamp.precision == "day":
         draft.start_sure = "low"
-    elif draft.start_sure == "high" and (stamp.at.tzinfo is None or stamp.precision == "minute"):
+    elif draft.start_sure == "high" and (
+        stamp.at.tzinfo in (None, UTC) or stamp.precision == "minute"
+    ):
         draft.start_sure = "medium"
     left, right = name.stem[:start], name.stem[end:]
     signs = 0
     pieces: list[str] = []
     for text in (left, right):
-        text, found_signs = _signs(text, draft)
+        text, found_signs = _signs(text, draft, bcr=name.suffix == "oga" or name.home == "bcr")
         signs += found_signs
         prefix = 0 if pieces else call_prefix(fold(text.lstrip(" _-")))
         if prefix:
             text = text.lstrip(" _-")[prefix:]
             signs += 1
-        pieces += [piece for part in _PARTS.split(text) if (piece := bare(part).strip("-_ ,;"))]
-    signs += _parties(pieces, draft)
+        pieces += _pieces(text)
+    signs += _parties(_directed(pieces, draft), draft)
+    counted = stamp.at.tzinfo is UTC  # which any number of ten digits can be
+    if counted and draft.direction is None and name.suffix != "oga" and name.home != "bcr":
+        return None
     if not signs and name.home is None and not _bcr_like(name, start, end):
         return None
     if signs > 1 or name.home is not None:
@@ -88,7 +100,7 @@ def _undated(name: Name) -> Draft | None:
     """A number and a word for the direction are a call's too; less than that is not."""
     draft = Draft(None, None, "low", notes=["the name has no time"])
     rest, signs = _signs(name.stem, draft)
-    pieces = [piece for part in _PARTS.split(rest) if (piece := bare(part).strip("-_ ,;"))]
+    pieces = _pieces(rest)
     said = draft.direction is not None and signs > 0 and len(pieces) <= 3
     if not said or not _parties(pieces, draft) or draft.number is None:
         return None
@@ -109,6 +121,10 @@ def _moment(text: str) -> tuple[Stamp, int, int, bool] | None:
         stamp, start, end, _ = best
         others = [one for one in whole if not (start <= one[1] and one[2] <= end)]
         return stamp, start, end, not others
+    counts = list(_EPOCH.finditer(text))
+    counted = epoch(counts[0][1]) if len(counts) == 1 else None
+    if counted is not None:  # ten digits may be a number's
+        return counted, *counts[0].span(), len(counts[0][1]) == 13
     days = [found[:3] for found in _matches(text, _DAYS)]
     if not days:
         for match in _SHORT.finditer(text):
@@ -141,16 +157,42 @@ def _either_way(match: re.Match[str]) -> bool:
     return day <= 12 and day != month and "." not in match[0][:6]
 
 
-def _signs(text: str, draft: Draft) -> tuple[str, int]:
+def _pieces(text: str) -> list[str]:
+    """A text at its separators, and at a number with a ``+`` that stands between spaces."""
+    found: list[str] = []
+    for part in _PARTS.split(text):
+        piece = bare(part).strip("-_ ,;")
+        number = _PLUS.search(fold(piece))
+        if number is not None and piece:
+            at = number.span()
+            found += [piece[: at[0]].strip(), piece[slice(*at)], piece[at[1] :].strip()]
+        else:
+            found.append(piece)
+    return [piece for piece in found if piece]
+
+
+def _directed(pieces: list[str], draft: Draft) -> list[str]:
+    """The pieces without one that is a word for the direction."""
+    said = [piece for piece in pieces if piece.lower() in _WORDS]
+    if draft.direction is not None or len(said) != 1:
+        return pieces
+    word = said[0].lower()
+    draft.direction = "out" if word in _OUT else word if word == "conference" else "in", "medium"
+    return [piece for piece in pieces if piece is not said[0]]
+
+
+def _signs(text: str, draft: Draft, *, bcr: bool = False) -> tuple[str, int]:
     """Take direction and SIM out of a text; what is left, and how many there were."""
     signs = 0
     if sim := _SIM.search(text):
         draft.sim = int(sim[1])
         text = text[: sim.start()] + "_" + text[sim.end() :]
         signs += 1
-    ways = list(_WAYS.finditer(text))
+    ways = list(_WAYS.finditer(text)) or list(_SPACED.finditer(text))
+    if not ways and bcr:
+        ways = list(_SPACED_SMALL.finditer(text))
     if len(ways) == 1 and draft.direction is None:
-        word = ways[0][0].lower()
+        word = ways[0][0].strip().lower()
         way = "conference" if word == "conference" else "out" if word in _OUT else "in"
         draft.direction = way, "medium"
         text = text[: ways[0].start()] + "_" + text[ways[0].end() :]
