@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.archive import Archive, Recording, joining
-from agent.archive.calls import CallFilters, direction_of, listed
+from agent.archive import calls as kept
+from agent.archive.calls import CallFilters, direction_of
 from agent.archive.join import Candidate, Decision
 from agent.cli.common import App, pass_app
 from agent.cli.rows import ARROWS, iso, length, when, who
@@ -58,7 +59,7 @@ def calls(
         limit=limit,
     )
     with app.archive() as archive, archive.reading() as db:
-        found = listed(db, filters)
+        found = kept.listed(db, filters)
     if app.json:
         app.print_json([call_json(call) for call in found])
     elif not found:
@@ -93,9 +94,10 @@ def link(app: App, recording: str, call: int | None, no_call: bool, auto: bool) 
         app.print_json({"recording": found.id, **join_json(joined, decision, files)})
         return
     app.note(f"{found.id}  {when(found.started_ms)}  {who(found)}  {length(found)}")
-    for line in join_words(joined, decision, files):
+    table = decision is not None and decision.candidates and not (auto or no_call or call)
+    for line in join_words(joined, decision, files, listed=not table):
         app.note(line)
-    if decision is not None and decision.candidates and not (auto or no_call or call):
+    if table and decision is not None:
         _print(app, _candidates_table(decision))
 
 
@@ -108,9 +110,14 @@ def join_of(archive: Archive, recording: Recording) -> tuple[list[str], dict[str
 
 
 def join_words(
-    joined: list[dict[str, Any]], decision: Decision | None, files: list[int]
+    joined: list[dict[str, Any]],
+    decision: Decision | None,
+    files: list[int],
+    *,
+    listed: bool = True,
 ) -> list[str]:
-    """The calls, with score and reason; or why there is none, with those that may be it."""
+    """The calls, with score and reason; or why there is none, with those that may be it, where
+    they are to be ``listed``."""
     lines = []
     for number, call in enumerate(joined):
         if call["id"] is None:
@@ -120,9 +127,9 @@ def join_words(
             lines.append(f"{what} {call['id']}, {when(call['date_ms'])}{_why(call)}")
     if not joined:
         lines.append("no call: " + (decision.reason if decision else "it has no time"))
-        for one in decision.candidates if decision else ():
+        for one in decision.candidates if decision and listed else ():
             at = when(one.call.date_ms)
-            lines.append(f"perhaps call {one.call.id}, {at} ({one.score:.2f}: {one.reason})")
+            lines.append(f"perhaps call {one.call.id}, {at} ({_score(one.score)}: {one.reason})")
     if files:
         lines.append("in the same call: recording " + ", ".join(map(str, files)))
     return [shown(line) for line in lines]
@@ -131,8 +138,13 @@ def join_words(
 def _why(call: Mapping[str, Any]) -> str:
     if call["settled_by"] == "user":
         return ", linked by hand"
-    score = "" if call["score"] is None else f"{call['score']:.2f}: "
+    score = "" if call["score"] is None else f"{_score(call['score'])}: "
     return f" ({score}{call['reason']})"
+
+
+def _score(score: float) -> str:
+    """A probability; never one that claims to be certain."""
+    return ">0.99" if score >= 0.995 else f"{score:.2f}"
 
 
 def join_json(
@@ -230,7 +242,7 @@ def _candidates_table(decision: Decision) -> Table:
             ARROWS[call.direction],
             Text(_party(call.number, call.name, call.presentation)),
             _seconds(call.talk_s),
-            f"{one.score:.2f}",
+            _score(one.score),
             Text(one.reason),
         )
     return table

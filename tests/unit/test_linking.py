@@ -6,8 +6,10 @@ import gzip
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -22,6 +24,7 @@ from agent.cli.common import App
 from agent.errors import UsageError
 from agent.phone.calls import LoggedCall
 from agent.phone.contacts import Contact
+from agent.sync.named import Place, read_name
 
 T = 1_767_000_000_000
 OLD = Path(__file__).parent / "old" / "0001.db.gz"
@@ -183,6 +186,60 @@ def test_a_number_of_two_contacts_has_no_name(archive: Archive) -> None:
     joining.add_contacts(archive, "S1", shared)
     with archive.reading() as db:
         assert [row["contact"] for row in db.query("SELECT * FROM calls")] == [None, "Max"]
+
+
+@pytest.mark.parametrize(
+    ("name", "begun", "talk_s", "contact", "reason"),
+    [
+        # Zone and second are the file's to tell; the second one was made abroad.
+        (
+            "Call recording Ada_260105_235930.m4a",
+            "2026-01-05T23:59:23+01:00",
+            50,
+            "Ada",
+            "rang 7 s",
+        ),
+        ("Ada-2601052359.mp3", "2026-01-05T23:59:40+01:00", 50, "Ada", "contact"),
+        (
+            "通话录音@Ada(004930123456)_20260105175930.mp3",
+            "2026-01-05T23:59:23+01:00",
+            50,
+            None,
+            "6 h",
+        ),
+    ],
+)
+def test_a_recorders_name_is_enough_to_join_by(
+    archive: Archive, name: str, begun: str, talk_s: int, contact: str | None, reason: str
+) -> None:
+    date = round(datetime.fromisoformat(begun).timestamp() * 1000)
+    ended = date + 7_500 + talk_s * 1000
+    said = read_name(f"/sdcard/x/{name}", ended * 10**6, Place(ZoneInfo("Europe/Berlin"), "DE"))
+    archive.add_calls(
+        "S1",
+        [
+            call(1, date, name=contact, duration_s=talk_s),
+            call(2, date - 70_000, name=contact, duration_s=talk_s, number="+4917055555"),
+        ],
+    )
+    archive.add_look("S1", Look(date + 10**7, 0, 1, "Europe/Berlin", 2, date - 70_000))
+    new = NewRecording(name, ended * 10**6, "S1", "dialer", facts=said.facts)
+    new.sound = {"duration_s": talk_s + 0.4}
+    with archive.writing() as db:
+        db.execute(
+            "INSERT INTO sightings (phone, source, path, shown, size, mtime_ns, state,"
+            " first_seen_ms, unchanged_ms, last_seen_ms)"
+            " VALUES ('S1', 'dialer', x'61', 'a', 5, ?, 'seen', 1, 1, 1)",
+            [ended * 10**6],
+        )
+    new.sighting = 1
+    part = archive.store.begin(new.path)
+    part.write(b"voice")
+    recording, _ = file_part(archive, part, new)
+    archive.join_calls("S1")
+    (joined,) = joining.joins_of(archive, recording)
+    assert joined["id"] == 1
+    assert reason in joined["reason"]
 
 
 def test_the_command_lists_settles_and_takes_back(archive: Archive) -> None:
