@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 from datetime import datetime, timedelta, tzinfo
@@ -36,7 +35,6 @@ def explain(
     (``DE``). ``near``, the file's own time, gives the year to a name that has none.
     """
     head, base = posixpath.split(file) if "/" in file else ("", file)
-    # On a phone and in an archive alike, a folder's name can't be told from here to be a drive's.
     folder = (head if folder is None else folder) or ""
     kind, rest = kind_of(composed(base))
     if not rest.strip():
@@ -220,8 +218,3 @@ class _Telling:
 
 def _absolute(draft: Draft) -> bool:
     return draft.recorder in ("acr-phone", "axet", None)
-
-
-def explain_path(path: str | os.PathLike[str], **known: Any) -> Named:
-    """:func:`explain` for a path of this computer, whose separators may be others."""
-    return explain(os.fspath(path).replace(os.sep, "/"), **known)
