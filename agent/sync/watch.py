@@ -17,7 +17,7 @@ from agent.capture.control import installed_route
 from agent.capture.journal import Journal
 from agent.capture.live import LiveRoute
 from agent.capture.routes import route_of
-from agent.errors import LinkError, OffhookError, RootError
+from agent.errors import LinkError, NoRootError, OffhookError, RootError
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import CallSync, join_late, sync_calls
@@ -110,6 +110,8 @@ class Watch:
                         route = self._live_route(phone)
                         with self._live.following(phone, route):
                             self._stay(phone)
+                        if self._stop.is_set():  # a call is ended while the link still stands
+                            self._live.close()
             except OffhookError as error:
                 # The phone's trouble, or the archive's (a full disk): told once, however often
                 # it is met, and tried again.
@@ -201,6 +203,10 @@ class Watch:
         try:
             asked = f"[ -f {recorder.HOME}/offhookd.sh ] && ! [ -f {recorder.HOME}/off ]"
             return "alsa" if phone.root.run(asked).code == 0 else "off"
+        except NoRootError:
+            if any(source.root for source in self._others):
+                raise
+            return "off"  # no recorder of ours can be there; `enable` may find another way
         except RootError as error:
             if not self._others or any(source.root for source in self._others):
                 raise

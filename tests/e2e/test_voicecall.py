@@ -117,26 +117,34 @@ def test_calls_come_as_flac_with_both_sides_and_disable_leaves_no_trace(
     assert "2 settings compared" not in offhook.good("disable").err
 
 
-def test_a_server_that_dies_is_started_again_and_the_rest_of_the_call_is_its_next_part(
+def test_a_server_that_dies_disable_in_a_call_and_a_watch_that_is_ended_in_one(
     lab: LabPhone, server: StandIn, offhook: Offhook, file: str
 ) -> None:
     offhook.good(*ENABLE, "--scrcpy-server", file)
     server.goes_wrong("dies")
     with offhook.watching() as watching:
         watching.wait("state", text="idle")
-        going = lab.start_call(ring=0.2, active=30.0)
+        going = lab.start_call(ring=0.2, active=60.0)
         watching.wait("filed")
         server.goes_wrong()
         watching.wait("state", text="recording", count=2)
-        going.wait_for("active")
-        offhook.good("disable")  # in the call: what was heard is kept
+        offhook.good("disable")
         watching.wait("filed", count=2)
+        watching.wait("off")
         going.hang_up()
         going.wait()
-    rows = offhook.rows()
-    assert len(rows) >= 2
-    assert all("cut" in row["flags"] for row in rows)
+        parts = len(offhook.rows())
+        offhook.good("enable", "--scrcpy-server", file)
+        watching.wait("state", text="idle", count=2)
+        recording = sum(event.get("text") == "recording" for event in watching.events)
+        going = lab.start_call(ring=0.2, active=60.0)
+        watching.wait("state", text="recording", count=recording + 1)
     assert server.running() == 0
+    going.hang_up()
+    going.wait()
+    flags = [row["flags"] for row in offhook.rows()]
+    assert flags[:2] == [["cut"], ["part 2", "cut"]]
+    assert flags[parts:] == [["cut"]]
 
 
 def test_a_call_without_sound_says_why(
