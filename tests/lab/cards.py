@@ -42,18 +42,28 @@ class Card:
     call_pcm: int | None
     verbose: bool
     """The kernel shows each PCM's state under /proc/asound/card0."""
+    model: str = "none"
+    """How a call comes through: adsp, tensor, exynos, mediatek or none; see ``card/modem.c``."""
+    second: tuple[int, str, str, tuple[str, ...]] | None = None
+    """Another card that has the call's PCM: its number, id, full name and PCMs."""
 
     def files(self) -> dict[str, str]:
         """File name -> text."""
-        short = self.full_name[:14]
+        number, name, full, pcms = self.second or (0, "", "", ())
+        call = "none" if self.call_pcm is None else str(self.call_pcm)
         files = {
-            "card": f"{self.id} {'none' if self.call_pcm is None else self.call_pcm}\n",
-            "cards": f" 0 [{self.id:15}]: {short} - {self.full_name}\n"
-            f"                      {self.full_name}\n",
-            "pcm": "".join(f"00-{pcm}\n" for pcm in self.pcms),
+            "card": f"{self.id} {call} {self.model} {number}\n",
+            "cards": _card_lines(0, self.id, self.full_name)
+            + (_card_lines(number, name, full) if self.second else ""),
+            "pcm": "".join(f"00-{pcm}\n" for pcm in self.pcms)
+            + "".join(f"{number:02}-{pcm}\n" for pcm in pcms),
             "controls": "".join(f"{control.line()}\n" for control in self.controls),
         }
         return files | ({"verbose": ""} if self.verbose else {})
+
+
+def _card_lines(number: int, name: str, full: str) -> str:
+    return f"{number:2} [{name:15}]: {full[:14]} - {full}\n                      {full}\n"
 
 
 def _pcms(rows: Iterable[tuple[int, str, str]]) -> tuple[str, ...]:
@@ -113,7 +123,7 @@ def _qualcomm_codec() -> Iterator[Control]:
     yield Control("Display Port RX Channel Map", "I", 8, "0,32", 0)
 
 
-def _qualcomm_routing() -> Iterator[Control]:
+def _qualcomm_routing(values: int = 2) -> Iterator[Control]:
     sinks = "SLIMBUS_7_RX RX_CDC_DMA_RX_0 WSA_CDC_DMA_RX_0 TERT_MI2S_RX USB_AUDIO_RX AFE_PCM_RX"
     sources = "SLIM_7_TX TX_CDC_DMA_TX_3 VA_CDC_DMA_TX_0 TERT_MI2S_TX USB_AUDIO_TX AFE_PCM_TX"
     deep = ("RX_CDC_DMA_RX_0 Audio Mixer MultiMedia1",)
@@ -121,7 +131,10 @@ def _qualcomm_routing() -> Iterator[Control]:
     yield from _grid("DISPLAY_PORT Mixer MultiMedia{front}", "-", _FRONTS)
     yield from _grid("MultiMedia{front} Mixer {back}", sources, (1, 4, 5, 8, 9, 10, 17))
     # A call's two legs as sources of a front end.
-    yield from _two("MultiMedia{front} Mixer {back}", "VOC_REC_UL VOC_REC_DL", (1, 4, 8, 9, 10, 17))
+    legs = "VOC_REC_UL VOC_REC_DL"
+    for control in _grid("MultiMedia{front} Mixer {back}", legs, (1, 4, 8, 9, 10, 17)):
+        # sm8250's kernel makes them of two values, of which the driver reads the first.
+        yield Control(control.name, count=values)
     yield from _grid("{back}_Voice Mixer VoiceMMode{front}", sinks, (1, 2))
     for mode in (1, 2):
         for source in sources.split():
@@ -130,12 +143,6 @@ def _qualcomm_routing() -> Iterator[Control]:
         yield Control(f"{back} SampleRate", "E", 1, _RATES, 4)
         yield Control(f"{back} Format", "E", 1, _FORMATS, 0)
         yield Control(f"{back} Channels", "E", 1, _COUNTS, 1)
-
-
-def _two(pattern: str, backs: str, fronts: Iterable[object]) -> Iterator[Control]:
-    """As sm8250's kernel makes them: two values, of which the driver reads the first."""
-    for control in _grid(pattern, backs, fronts):
-        yield Control(control.name, count=2)
 
 
 def _sm8250() -> Iterator[Control]:
@@ -172,6 +179,98 @@ _SM8250_PCMS = _pcms(
         (32, "MultiMedia16 (*)", "pc"),
         (33, "TX4_CDC_DMA Hostless (*)", "c"),
         (39, "MultiMedia18 (*)", "c"),
+    ]
+)
+
+
+def _older(stereo: bool) -> Iterator[Control]:
+    """sm8150 has `Voc Rec Config`, too; msm8953's kernel mixes the legs."""
+    yield from _qualcomm_routing(values=1)
+    yield Control("Voc VSID", "I", 1, "-1,2147483647", -1)
+    if stereo:
+        yield Control("Voc Rec Config", "I", 1, "1,2", 1)
+    yield Control("Voice Rx Gain", "I", 3, "-1,10000", 0)
+    yield Control("TTY Mode", "E", 1, "OFF|HCO|VCO|FULL", 0)
+
+
+_SM8150_PCMS = _pcms(
+    [
+        (0, "MultiMedia1 (*)", "pc"),
+        (1, "MultiMedia2 (*)", "pc"),
+        (2, "VoiceMMode1 (*)", "pc"),
+        (16, "MultiMedia10 (*)", "pc"),
+        (19, "VoiceMMode2 (*)", "pc"),
+        (23, "MultiMedia16 (*)", "pc"),
+        (27, "MultiMedia9 (*)", "pc"),
+    ]
+)
+_MSM8953_PCMS = _pcms(
+    [
+        (0, "MultiMedia1 (*)", "pc"),
+        (1, "MultiMedia2 (*)", "pc"),
+        (2, "VoiceMMode1 (*)", "pc"),
+        (9, "MultiMedia5 (*)", "pc"),
+        (14, "MultiMedia9 (*)", "pc"),
+        (23, "Tertiary MI2S TX_Hostless Capture Tertiary MI2S TX_Hostless Capture-23", "c"),
+    ]
+)
+
+# -- Samsung Exynos: the call is on a PCM of another card, always -----------------------------------
+
+
+def _exynos() -> Iterator[Control]:
+    sources = "RESERVED|SIFS0|SIFS1|SIFS2|SIFS3|SIFS4"
+    for n in range(8):
+        yield Control(f"ABOX SPUS OUT{n}", "E", 1, sources, 0)
+        yield Control(f"ABOX SPUS ASRC{n}", "B")
+        yield Control(f"ABOX NSRC{n}", "E", 1, "RESERVED|BI_PDI0|UAIF0|UAIF1|UAIF2|UAIF3", 0)
+    for n in range(5):
+        yield Control(f"ABOX UAIF{n} SPK", "E", 1, sources, 0)
+        yield Control(f"ABOX SIFS{n} Rate", "I", 1, "8000,192000", 48000)
+        yield Control(f"ABOX SIFS{n} Format", "E", 1, _FORMATS, 0)
+    yield Control("ABOX Audio Mode", "E", 1, "NORMAL|RINGTONE|IN_CALL|IN_COMMUNICATION", 0)
+    for aif in (1, 2):
+        for channel in (1, 2):
+            for part in (1, 2, 3, 4):
+                name = f"AIF{aif}TX{channel} Input {part}"
+                yield Control(name, "E", 1, "None|IN1L|IN1R|IN2L|ISRC2INT1|LHPF2", 0)
+
+
+_EXYNOS_PCMS = _pcms(
+    [
+        *((n, f"RDMA{n} (*)", "p") for n in range(8)),
+        *((n + 8, f"WDMA{n} (*)", "c") for n in range(5)),
+        (24, "RDMA8 (*)", "p"),
+    ]
+)
+_EXYNOS_DUMP = _pcms([(n, f"dump-{n} abox-dump-{n}", "c") for n in (0, 1, 24)])
+
+# -- MediaTek: what comes from the modem can be sent to a capture front end -------------------------
+
+
+def _mediatek() -> Iterator[Control]:
+    for end in ("UL1", "UL2", "UL3", "UL_MONO_1"):
+        for channel in (1, 2) if end != "UL_MONO_1" else (1,):
+            for source in ("ADDA_UL_CH1", "ADDA_UL_CH2", "I2S0_CH1", "PCM_1_CAP_CH1"):
+                yield Control(f"{end}_CH{channel} {source}")
+            if end in ("UL2", "UL_MONO_1"):
+                yield Control(f"{end}_CH{channel} PCM_2_CAP_CH1")
+    for out in ("ADDA_DL", "I2S1", "PCM_1_PB", "PCM_2_PB"):
+        for source in ("DL1_CH1", "DL2_CH1", "ADDA_UL_CH1", "PCM_2_CAP_CH1"):
+            yield Control(f"{out}_CH1 {source}")
+    yield Control("Receiver_Speaker_Switch", "E", 1, "Off|On", 0)
+
+
+_MEDIATEK_PCMS = _pcms(
+    [
+        (0, "Playback_1 (*)", "p"),
+        (1, "Playback_12 (*)", "p"),
+        (2, "Playback_2 (*)", "p"),
+        (8, "Capture_1 (*)", "c"),
+        (9, "Capture_2 (*)", "c"),
+        (10, "Capture_3 (*)", "c"),
+        (15, "Capture_Mono_1 (*)", "c"),
+        (21, "Hostless_Speech (*)", "pc"),
     ]
 )
 
@@ -286,11 +385,28 @@ _AUDIOREACH_PCMS = _pcms(
 _ALL = (
     Card(
         "sm8250", "konamtpsndcard", "kona-mtp-snd-card", _SM8250_PCMS, tuple(_sm8250()),
-        call_pcm=23, verbose=True,
+        call_pcm=23, verbose=True, model="adsp",
+    ),
+    Card(
+        "sm8150", "sm8150tavilsndc", "sm8150-tavil-snd-card", _SM8150_PCMS, tuple(_older(True)),
+        call_pcm=27, verbose=True, model="adsp",
+    ),
+    Card(
+        "msm8953", "msm8953sndcardm", "msm8953-snd-card-mtp", _MSM8953_PCMS, tuple(_older(False)),
+        call_pcm=14, verbose=True, model="adsp",
+    ),
+    Card(
+        "exynos9810", "EXYNOS9810MADER", "EXYNOS9810-MADERA", _EXYNOS_PCMS, tuple(_exynos()),
+        call_pcm=24, verbose=True, model="exynos",
+        second=(2, "aboxdump", "abox-dump", _EXYNOS_DUMP),
+    ),
+    Card(
+        "mt6785", "mt6785mt6359", "mt6785-mt6359", _MEDIATEK_PCMS, tuple(_mediatek()),
+        call_pcm=9, verbose=True, model="mediatek",
     ),
     Card(
         "tensor", "googleaocsndcar", "google,aoc-snd-card", _TENSOR_PCMS, tuple(_tensor()),
-        call_pcm=22, verbose=False,
+        call_pcm=22, verbose=False, model="tensor",
     ),
     Card(
         "audioreach", "waipiomtpsndcar", "waipio-mtp-snd-card", _AUDIOREACH_PCMS,
@@ -298,4 +414,4 @@ _ALL = (
     ),
 )  # fmt: skip
 CARDS = {card.name: card for card in _ALL}
-"""Profile -> card. A profile that is not here has no sound."""
+"""By name, which is the profile's that has it, or is its ``card``."""

@@ -52,6 +52,11 @@ class Profile:
     """The sound card of another profile, where it has the same."""
 
     @property
+    def card_name(self) -> str:
+        """Its sound card, by the name that it has in ``tests.lab.cards``, if it has one."""
+        return self.card or self.name
+
+    @property
     def fingerprint(self) -> str:
         return f"{self.brand}/{self.device}/{self.device}:{self.release}/{self.build}:user/release-keys"
 

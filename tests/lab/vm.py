@@ -21,6 +21,7 @@ from tests.lab.cards import CARDS
 from tests.lab.errors import LabError
 from tests.lab.image import Image, image
 from tests.lab.machine import PATH
+from tests.lab.profiles import profile as profile_named
 
 MEMORY_MB = 1024
 _ADBD, _DOOR = 5555, 7000  # ports in the guest
@@ -117,7 +118,7 @@ class VmMachine:
         console = str(self.folder / "console.log").replace(",", ",,")
         network = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.address[1]}-:{_ADBD}"
         network += f",hostfwd=tcp:127.0.0.1:{self.door}-:{_DOOR}"
-        words = f"{_KERNEL} lab.name={self.name} lab.card={self.profile}"
+        words = f"{_KERNEL} lab.name={self.name} lab.card={profile_named(self.profile).card_name}"
         command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "qemu64"]
         command += ["-smp", "1", "-m", str(MEMORY_MB), "-nodefaults", "-nographic", "-no-reboot"]
         command += ["-rtc", "base=utc"]
@@ -183,7 +184,7 @@ def run_at(
 
 def mixer_at(port: int, name: str, profile: str) -> dict[str, str]:
     """Every mixer control -> its values by commas, as the kernel has them; {} without a card."""
-    if profile not in CARDS:
+    if profile_named(profile).card_name not in CARDS:
         return {}
     done = door.run(port, name, ["/lab/vm/labcard", "controls"], timeout=30)
     if done.returncode != 0:

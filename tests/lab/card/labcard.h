@@ -13,7 +13,7 @@
 #define SOCKET "/lab/state/run/modem.sock"
 #define STATE "/lab/state/modem.json"
 
-enum model { MODEL_SM8250, MODEL_TENSOR, MODEL_AUDIOREACH };
+enum model { MODEL_ADSP, MODEL_TENSOR, MODEL_EXYNOS, MODEL_MEDIATEK, MODEL_NONE };
 
 /* controls.c */
 int controls_add(const char *table);              /* opens the card, adds the table's elements; fd */

@@ -29,9 +29,9 @@ int64_t now_ns(clockid_t clock)
 
 static int serve(const char *name, const char *table)
 {
-    static const char *const models[] = {"sm8250", "tensor", "audioreach"};
+    static const char *const models[] = {"adsp", "tensor", "exynos", "mediatek", "none"};
 
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof models / sizeof *models; i++) {
         if (strcmp(models[i], name) == 0) {
             modem_serve(controls_add(table), (enum model)i);
         }

@@ -106,16 +106,17 @@ static void stop_playing(void)
 
 struct heard {
     int up, down, apart; /* apart: a channel for each, where there are two */
+    int far_first;       /* the far end is in the first of them */
 };
 
 static struct heard what_is_heard(void)
 {
-    struct heard heard = {0, 0, 0};
+    struct heard heard = {0, 0, 0, 0};
 
     if (m.on_hold) {
         return heard;
     }
-    if (m.model == MODEL_SM8250) {
+    if (m.model == MODEL_ADSP) { /* config: 0 where an old kernel does not have it */
         heard.up = control_get(m.control, m.uplink) != 0;
         heard.down = control_get(m.control, m.downlink) != 0;
         heard.apart = control_get(m.control, m.config) == 2;
@@ -124,6 +125,10 @@ static struct heard what_is_heard(void)
         heard.up = value == 1 || value == 3 || value == 4;
         heard.down = value == 2 || value == 3;
         heard.apart = value == 3;
+    } else if (m.model == MODEL_EXYNOS) { /* always wired */
+        heard.up = heard.down = heard.apart = heard.far_first = 1;
+    } else if (m.model == MODEL_MEDIATEK) {
+        heard.down = control_get(m.control, m.downlink) != 0 && control_get(m.control, m.config) != 0;
     }
     return heard;
 }
@@ -168,8 +173,8 @@ static void play_period(void)
         up = heard.up ? up / (int)step : 0;
         down = heard.down ? down / (int)step : 0;
         if (heard.apart && m.pcm.channels >= 2) {
-            at[0] = (int16_t)up;
-            at[1] = (int16_t)down;
+            at[heard.far_first] = (int16_t)up;
+            at[!heard.far_first] = (int16_t)down;
         } else {
             for (unsigned c = 0; c < m.pcm.channels; c++) {
                 at[c] = clipped(up + down);
@@ -275,9 +280,14 @@ static void find_controls(void)
     m.uplink = control_find(m.control, "MultiMedia9 Mixer VOC_REC_UL");
     m.downlink = control_find(m.control, "MultiMedia9 Mixer VOC_REC_DL");
     m.config = control_find(m.control, "Voc Rec Config");
+    if (m.model == MODEL_MEDIATEK) {
+        m.downlink = control_find(m.control, "UL2_CH1 PCM_2_CAP_CH1");
+        m.config = control_find(m.control, "UL2_CH2 PCM_2_CAP_CH1");
+    }
     m.stream = control_find(m.control, "Incall Capture Stream2");
     m.dsp = control_find(m.control, "Audio DSP State");
-    if ((m.model == MODEL_SM8250 && !(m.uplink && m.downlink && m.config))
+    if ((m.model == MODEL_ADSP && !(m.uplink && m.downlink))
+        || (m.model == MODEL_MEDIATEK && !(m.downlink && m.config))
         || (m.model == MODEL_TENSOR && !(m.stream && m.dsp))) {
         errno = ENOENT;
         die("the model's controls");
@@ -311,7 +321,7 @@ void modem_serve(int control, enum model model)
     }
     for (;;) {
         struct pollfd fds[] = {{listener, POLLIN, 0}, {m.pcm.fd, POLLOUT, 0}};
-        int waiting = m.in_call && m.pcm.fd < 0 && model != MODEL_AUDIOREACH;
+        int waiting = m.in_call && m.pcm.fd < 0 && model != MODEL_NONE;
         poll(fds, 2, waiting ? 20 : -1);
         if (fds[0].revents) {
             answer(listener);

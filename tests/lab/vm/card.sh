@@ -1,8 +1,9 @@
 # Sourced by /init: a loopback sound card, dressed as the card of $card's phone.
 # shellcheck shell=sh disable=SC2154
 table=/lab/vm/cards/$card
-# id, and the number of the PCM that a call is captured from (none: no such)
-read -r id call < "$table/card"
+# id, the number of the PCM that a call is captured from (none: no such), how the call comes
+# through, and the number of the card that has that PCM
+read -r id call model call_card < "$table/card"
 
 # The second card is behind all the phone's other PCMs: it takes what is played and gives silence.
 options="index=0,1 enable=1,1 id=$id,spare pcm_substreams=1,8"
@@ -27,17 +28,18 @@ rm -rf /dev/snd
 mkdir /dev/snd
 node /dev/snd controlC0 controlC0
 node /dev/snd timer timer
-while IFS=' :-' read -r _ number rest; do
-	number=${number#0}
+[ "$call_card" = 0 ] || node /dev/snd "controlC$call_card" controlC1
+while IFS=' :-' read -r of number rest; do
+	of=${of#0} number=${number#0}
 	case $rest in
-	*'playback 1'*) node /dev/snd "pcmC0D${number}p" pcmC1D1p ;;
+	*'playback 1'*) node /dev/snd "pcmC${of}D${number}p" pcmC1D1p ;;
 	esac
 	case $rest in
 	*'capture 1'*)
-		if [ "$number" = "$call" ]; then
-			node /dev/snd "pcmC0D${number}c" pcmC0D1c
+		if [ "$of $number" = "$call_card $call" ]; then
+			node /dev/snd "pcmC${of}D${number}c" pcmC0D1c
 		else
-			node /dev/snd "pcmC0D${number}c" pcmC1D1c
+			node /dev/snd "pcmC${of}D${number}c" pcmC1D1c
 		fi
 		;;
 	esac
@@ -53,7 +55,7 @@ echo "$id" > /proc/asound/card0/id
 ln -s card0 "/proc/asound/$id"
 if [ -f "$table/verbose" ] && [ "$call" != none ]; then
 	# An older kernel also tells what each PCM does: CONFIG_SND_VERBOSE_PROCFS.
-	there=/proc/asound/card0/pcm${call}c/sub0
+	there=/proc/asound/card$call_card/pcm${call}c/sub0
 	mkdir -p "$there"
 	for name in status hw_params sw_params; do
 		: > "$there/$name"
@@ -62,4 +64,4 @@ if [ -f "$table/verbose" ] && [ "$call" != none ]; then
 fi
 chmod 0444 /proc/asound/cards /proc/asound/pcm /proc/asound/version
 
-/lab/vm/labcard serve "$card" "$table/controls" > /dev/console 2>&1 < /dev/null || fail "labcard"
+/lab/vm/labcard serve "$model" "$table/controls" > /dev/console 2>&1 < /dev/null || fail "labcard"
