@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 HELPER := device_scripts/pcm/SHA256SUMS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test phone bench stops soak lint format helper venv wheel clean deps-demo deps-test
+.PHONY: help demo test phone bench stops soak profiles lint format helper venv wheel clean deps-demo deps-test
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ stops: deps-demo venv helper ## Kill something at random points of enable, calls
 
 soak: deps-demo venv helper ## Record hundreds of calls in a row, and look
 	@$(RUN) -m tests.soak $(ARGS)
+
+profiles: deps-demo venv helper ## Enable, record and disable on a lab phone of each kind, and look
+	@$(RUN) -m tests.profiles $(ARGS)
 
 lint: deps-test venv ## Check style, types and shell scripts
 	@$(RUN) -m ruff check --quiet .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,49 @@ class Likeness:
         window = said[max(0, begin + lag) : max(0, end + lag)]
         part = heard[begin : begin + len(window)]
         return min(_correlation(part[:, c], window[:, c]) for c in range(part.shape[1]))
+
+
+def legs(
+    recorded: Path, played: Path, channels: Sequence[str], seconds: float | None = None
+) -> list[tuple[float, float]]:
+    """Whether each channel of a recording holds what its name says: for each name, how like it is
+    to that end of the line (or to both together, for ``mixed``), and to the other end.
+
+    Of a recording that is called mixed, all channels are taken together. What was played is the
+    owner's voice left and the far end's right.
+    """
+    heard, rate = read_wav(recorded)
+    said, said_rate = read_wav(played)
+    assert rate == said_rate
+    if seconds is not None:
+        said = said[: round(seconds * rate)]
+    if tuple(channels) == ("mixed",):
+        heard = heard.mean(axis=1, keepdims=True)
+    assert heard.shape[1] == len(channels), f"{heard.shape[1]} channels, and not {channels}"
+    found = []
+    for column, name in zip(heard.T, channels, strict=True):
+        ends = {"uplink": said[:, 0], "downlink": said[:, 1], "mixed": said.sum(axis=1)}
+        other = {"uplink": "downlink", "downlink": "uplink"}.get(name)
+        like, window = _best(column, ends[name])
+        unlike = _correlation(column, window(ends[other])) if other else 0.0
+        found.append((like, unlike))
+    return found
+
+
+def _best(
+    heard: npt.NDArray[np.float64], said: npt.NDArray[np.float64]
+) -> tuple[float, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]]:
+    """The best correlation at any lag, and what cuts another end's sound at that lag."""
+    pad = np.zeros(len(heard))
+    padded = np.concatenate([pad, said, pad])
+    size = 1 << (len(padded) + len(heard)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(padded, size) * np.conj(np.fft.rfft(heard, size)), size)
+    start = int(np.argmax(product[: len(padded) - len(heard) + 1]))
+
+    def window(sound: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.concatenate([pad, sound, pad])[start : start + len(heard)]
+
+    return _correlation(heard, window(said)), window
 
 
 def read_wav(path: Path) -> tuple[Samples, int]:

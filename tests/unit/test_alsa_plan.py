@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 
+from agent.capture.alsa.hints import Hints, chips
 from agent.capture.alsa.plan import plan
+from agent.capture.offline.texts import parse_cards, parse_pcms
 from agent.capture.route import Plan, Verdict
 from agent.phone.helper import Card, Control, Pcm
+from tests.lab.cards import CARDS
+from tests.lab.profiles import profile
+from tests.profiles import WANTED
 
 CARD = Card(0, "kona", "kona-mtp-snd-card")
 
@@ -95,3 +100,30 @@ def test_no_card_and_no_known_control_are_refused_with_what_was_seen() -> None:
     odd = verdict([switch("Bass")], [], Card(0, "x", "x-card"))
     assert odd.possible is False
     assert "x-card" in odd.reason
+
+
+def test_the_lab_phones_cards_are_planned_as_phones_like_them() -> None:
+    """Quick, without a phone: `make profiles` does the same with one of each."""
+    for name, wanted in WANTED.items():
+        known = profile(name)
+        card = CARDS[known.card_name]
+        files = card.files()
+        kinds = {"B": "bool", "I": "int", "E": "enum", "Y": "bytes"}
+        listed = []
+        for control in card.controls:
+            items = tuple(control.range.split("|")) if control.kind == "E" else ()
+            now = items[control.value] if items else "off"
+            listed.append(Control(control.name, kinds[control.kind], (now,), items))
+        made = plan(
+            {0: listed} | ({card.second[0]: []} if card.second else {}),
+            parse_cards(files["cards"]),
+            parse_pcms(files["pcm"]),
+            Hints(chips(known.properties("x"))),
+        )
+        assert made.family == (wanted.family or "audioreach"), name
+        if wanted.pcm is None:
+            assert made.possible is False, name
+        else:
+            assert made.plan is not None, name
+            assert (made.plan.device, made.plan.channels) == (wanted.pcm, wanted.channels), name
+            assert made.plan.card == (card.second[0] if card.second else 0), name
