@@ -198,6 +198,18 @@ def test_lost_settings_are_noticed_and_put_back(bcr: StandIn, offhook: Offhook) 
     assert "FLAC" in bcr.prefs()
 
 
+def test_a_bcr_that_was_never_opened_is_given_back_without_a_folder(
+    bcr: StandIn, offhook: Offhook
+) -> None:
+    bcr.stop()
+    bcr.phone.root(f"rm -rf {PREFS.rpartition('/')[0]}")
+    before = bcr.phone.snapshot()
+    offhook.good(*ENABLE)
+    assert 'call_recording" value="true' in bcr.prefs()
+    offhook.good("disable")
+    assert bcr.phone.diff(before, bcr.phone.snapshot()) == []
+
+
 def test_what_recorded_before_goes_on_recording_after(bcr: StandIn, offhook: Offhook) -> None:
     bcr.settings(call_recording=True)
     said = offhook.good("--json", *ENABLE).json

@@ -135,6 +135,7 @@ class BcrRoute(Route):
             return
         entries = settings.read_entries(phone, package)
         before.setdefault("file", settings.read(phone, package).data is not None)
+        before.setdefault("folder", settings.has_folder(phone, package))
         before.setdefault("prefs", {name: prefs.truth(entries, name) for name in prefs.OURS})
         setup.keep()
         kept = str(before.get("snapshot", "")).encode()
@@ -286,6 +287,8 @@ def _put_back(phone: Phone, package: Package, before: dict[str, Any]) -> None:
         return data if before.get("file", True) or prefs.parse(data) else None
 
     settings.replace(phone, package, edit)
+    if not before.get("folder", True):
+        settings.remove_folder(phone, package)
     now = settings.read_entries(phone, package)
     wrong = [name for name, value in values.items() if prefs.truth(now, name) != value]
     if wrong:

@@ -55,6 +55,20 @@ def read(phone: Phone, package: Package) -> Stored:
     return Stored(f"{FOLDERS[_version(package) < (1, 68)]}/{_NAME}", None)
 
 
+def has_folder(phone: Phone, package: Package) -> bool:
+    """Whether there is a folder for it: not on a phone where BCR was never opened."""
+    return phone.root.run(f"[ -d {_folder(phone, package)} ]").code == 0
+
+
+def remove_folder(phone: Phone, package: Package) -> None:
+    """Remove that folder, if nothing is in it."""
+    phone.root.run(f"rmdir {_folder(phone, package)} 2>/dev/null")
+
+
+def _folder(phone: Phone, package: Package) -> str:
+    return shlex.quote(read(phone, package).path.rpartition("/")[0])
+
+
 def read_entries(phone: Phone, package: Package) -> dict[str, prefs.Entry]:
     """What is in the file; nothing where there is none. CaptureError when it makes no sense."""
     data = read(phone, package).data
