@@ -148,8 +148,7 @@ class Watch:
                     self._join_until, due = now + JOIN_FOR, now
                 if now >= due:
                     due = now + self._look(phone, engine)
-                    # A phone that gives no root is not asked again: it would prompt its owner.
-                    if self._mode_now != "no root" and self._mode(phone) != self._mode_now:
+                    if self._has_changed(phone):
                         return
                     continue
                 line = words.next(min(due - now, _TICK))
@@ -194,12 +193,25 @@ class Watch:
             recorder.start_recorder(phone, turn_on=False)
             self._tell(WatchEvent("restarted", self._name))
 
+    def _has_changed(self, phone: Phone) -> bool:
+        """Whether capture was turned on or off, or by another route."""
+        if self._mode_now == "no root":
+            # It is not asked again for root: that would prompt its owner.
+            return self._mode_here(phone) is not None
+        return self._mode(phone) != self._mode_now
+
+    def _mode_here(self, phone: Phone) -> str | None:
+        """As :meth:`_mode`, as far as the journal on this computer says it."""
+        journal = self._journal(phone.serial)
+        if journal is None or isinstance(route_of(journal), AlsaRoute):
+            return None
+        return "off" if journal.off else journal.route
+
     def _mode(self, phone: Phone) -> str:
         """The name of the route that is on, ``off`` or ``no root``: what there is to watch
         depends on it."""
-        journal = self._journal(phone.serial)
-        if journal is not None and not isinstance(route_of(journal), AlsaRoute):
-            return "off" if journal.off else journal.route
+        if (here := self._mode_here(phone)) is not None:
+            return here
         try:
             asked = f"[ -f {recorder.HOME}/offhookd.sh ] && ! [ -f {recorder.HOME}/off ]"
             return "alsa" if phone.root.run(asked).code == 0 else "off"
@@ -209,6 +221,8 @@ class Watch:
             return "off"  # no recorder of ours can be there; `enable` may find another way
         except RootError as error:
             if not self._others or any(source.root for source in self._others):
+                if isinstance(error, NoRootError):  # some routes need none
+                    return "off"
                 raise
             self._say("no root", error.message)
             return "no root"

@@ -24,11 +24,9 @@ class Microphone:
         self._config = folder / "alsa.conf"
         self.environment = {"ALSA_CONFIG_PATH": str(self._config)}
         if not self._library.exists():
-            subprocess.run(
-                ["gcc", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-DPIC"]
-                + ["-o", str(self._library), str(_SOURCE), "-lasound"],
-                check=True,
-            )
+            flags = ("-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-DPIC")
+            command = ["gcc", *flags, "-o", str(self._library), str(_SOURCE), "-lasound"]
+            subprocess.run(command, check=True)
         self.hears(tone(RATE, rate=RATE))
         self.plug(*only)
 
@@ -41,9 +39,7 @@ class Microphone:
     def plug(self, *names: str) -> None:
         """These inputs are there, and no others."""
         self._samples.with_name("heard.raw.gone").unlink(missing_ok=True)
-        pcms = "".join(
-            f'pcm.{name} {{ type labmic file "{self._samples}" }}\n' for name in names
-        )
+        pcms = "".join(f'pcm.{name} {{ type labmic file "{self._samples}" }}\n' for name in names)
         self._config.write_text(
             "</usr/share/alsa/alsa.conf>\n"
             f'pcm_type.labmic {{ lib "{self._library}" }}\n{pcms}ctl.!default {{ type null }}\n'

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def heard(offhook: Offhook, row: dict[str, object]) -> array[int]:
 
 def is_whole(sound: array[int]) -> bool:
     """A sine of 440 Hz never jumps; something lost would let it."""
-    steps = max(abs(one - two) for one, two in zip(sound, sound[1:], strict=False))
+    steps = max(abs(one - two) for one, two in pairwise(sound))
     return steps < 9000 * 0.06 and max(sound) > 8900
 
 
