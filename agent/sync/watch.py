@@ -221,8 +221,6 @@ class Watch:
             return "off"  # no recorder of ours can be there; `enable` may find another way
         except RootError as error:
             if not self._others or any(source.root for source in self._others):
-                if isinstance(error, NoRootError):  # some routes need none
-                    return "off"
                 raise
             self._say("no root", error.message)
             return "no root"
