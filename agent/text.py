@@ -21,10 +21,8 @@ def shown(text: str) -> str:
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """``value`` as JSON that a terminal shows tamely too: what is not to be seen is escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return "".join(
-        json.dumps(ch)[1:-1] if ch != "\n" and unicodedata.category(ch) in _HIDDEN else ch
-        for ch in text
-    )
+    hidden = {ch for ch in set(text) - {"\n"} if unicodedata.category(ch) in _HIDDEN}
+    return text.translate({ord(ch): json.dumps(ch)[1:-1] for ch in hidden}) if hidden else text
 
 
 def _escape(ch: str) -> str:

@@ -36,12 +36,12 @@ class Draft:
 
     def call(self, number: str, sure: Confidence = "high") -> bool:
         """Take a text that has its own place for the number; whether it was one."""
-        if is_nobody(number) or not number:
-            self.notes.append("the name says that the number is not known")
-            return True
         found = number_in(number)
         if found is None:
-            return False
+            if number and not is_nobody(number):
+                return False
+            self.notes.append("the name says that the number is not known")
+            return True
         # In a place of its own a short number is a number all the same.
         level: Confidence = "high" if found[1] == "medium" else found[1]
         self.number = found[0], least(level, sure)

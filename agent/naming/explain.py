@@ -12,8 +12,8 @@ from agent.naming.folders import recorder_of
 from agent.naming.kinds import is_memo, kind_of
 from agent.naming.number import digits_of, e164
 from agent.naming.recorders import generic, read
-from agent.naming.result import FACTS, Confidence, Named, Party, Said, least
-from agent.naming.stamp import Stamp
+from agent.naming.result import Confidence, Named, Party, Said, least
+from agent.naming.stamp import NO_YEAR, Stamp
 from agent.naming.text import Name, bare, composed, fold, split, without_mark
 
 _NO_FORM = "it has the form of no recorder that is known here"
@@ -41,12 +41,13 @@ def explain(
         kind = "unknown" if kind == "call" else kind
         return Named(file, kind, notes=_why(kind))
     stem, suffix, copy = split(rest)
+    folded = fold(stem)
     if kind != "call":
         suffix = suffix or "-"  # a sidecar's name ends where its own suffix begins
-    elif is_memo(stem):
+    elif is_memo(folded):
         return Named(file, "voice memo", notes=_why("voice memo"))
     home = recorder_of(composed(folder)) if folder else None
-    draft = _draft(Name(rest, stem, fold(stem), suffix, copy, folder, home))
+    draft = _draft(Name(rest, stem, folded, suffix, copy, folder, home))
     if isinstance(draft, Refused):
         return Named(file, "unknown" if kind == "call" else kind, notes=(draft.reason,))
     return _Telling(file, kind, draft, folder, home, region).named(zone, near)
@@ -63,21 +64,26 @@ def _why(kind: str) -> tuple[str, ...]:
 
 def _draft(name: Name) -> Draft | Refused:
     found = read(name)
-    shorter = without_mark(name.stem)
-    if found is None and shorter is not None:
-        found = read(name._replace(stem=shorter, folded=fold(shorter), copy=True))
+    if found is None:
+        shorter = without_mark(name.stem)
+        if shorter is not None:
+            found = read(name._replace(stem=shorter, folded=fold(shorter), copy=True))
         if isinstance(found, Draft):
             _doubt(found)
-    elif (name.copy or shorter) and isinstance(found, Draft) and found.contact:
-        contact, level = found.contact
-        if name.stem.rstrip().endswith(contact):  # «Bob (1)» can be what he is called
-            found.contact = contact, least(level, "medium")
+    elif isinstance(found, Draft) and found.contact and _ends_in_doubt(name, found.contact[0]):
+        found.contact = found.contact[0], least(found.contact[1], "medium")
     if found is None:
         found = generic.tokens(name)
     if found is None and name.home == "google" and name.suffix == "wav":
         # The dialer's own folder, where nothing else lies. Its names are not known.
         return Draft("google", None, "medium")
     return Refused(_NO_FORM) if found is None else found
+
+
+def _ends_in_doubt(name: Name, contact: str) -> bool:
+    """Whether a contact at the end had or has what can be a mark of a copy: «Bob (1)»."""
+    at_end = name.stem.endswith(contact)
+    return at_end and (name.copy or without_mark(name.stem) is not None)
 
 
 def _doubt(draft: Draft) -> None:
@@ -133,13 +139,13 @@ class _Telling:
             self._tell("parties", self._parties(), draft.parties_sure)
         if draft.app:
             self._tell("app", draft.app, "high")
-        ordered = {fact: self.facts[fact] for fact in FACTS if fact in self.facts}
+        facts = self.facts
         if draft.recorder:
             level: Confidence = "high" if self.home == draft.recorder else draft.sure
-            ordered["recorder"] = Said(draft.recorder, "file name", level)
-        ordered["kind"] = Said(self.kind, "file name", draft.sure)
+            facts["recorder"] = Said(draft.recorder, "file name", level)
+        facts["kind"] = Said(self.kind, "file name", draft.sure)
         if zoned is not None:
-            ordered["zone"] = (
+            facts["zone"] = (
                 Said(zoned, "file name", "high")
                 if zoned == "stated"
                 else Said(zoned, "the zone given", "medium")
@@ -148,7 +154,7 @@ class _Telling:
             self.file,
             self.kind,
             draft.recorder,
-            ordered,
+            facts,
             None if stamp is None else stamp.precision,
             zoned,
             tuple(self.notes),
@@ -160,7 +166,7 @@ class _Telling:
     def _stamp(self, near: datetime | None) -> tuple[Stamp | None, str]:
         """The moment, with a year if the name has none and the file's own time gives one."""
         stamp = self.draft.stamp
-        if stamp is None or not stamp.precision.endswith("no year"):
+        if stamp is None or stamp.precision != NO_YEAR:
             return stamp, self.source
         if near is None:
             return None, self.source

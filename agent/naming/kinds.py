@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from agent.naming.text import fold
 from agent.naming.words import call_prefix
 
 # Android's MediaProvider names so what is being written, or was thrown away.
@@ -55,10 +54,10 @@ _MEMO = re.compile(
     # Apple's Voice Memos
     r"|\d{8} \d{6}-[0-9A-Fa-f]{8}|[Nn]ew [Rr]ecording(?: \d+)?"
     # Samsung's Voice Recorder: a word of the phone's language and a running number
-    r"|[^\W\d_]{2,20}(?: [^\W\d_]{1,20}){0,2} \d{3}(?:_\d{6}_\d{6})?"
-    # a title and a Chinese date, as people rename their memos
-    r"|.*\d{1,2}月\d{1,2}日[ _]?(?:[上下]午)?\d{1,2}[点點时時:]\d{1,2}分?)\Z"
+    r"|[^\W\d_]{2,20}(?: [^\W\d_]{1,20}){0,2} \d{3}(?:_\d{6}_\d{6})?)\Z"
 )
+# A title and a Chinese date, as people rename their memos.
+_TITLED = re.compile(r".*\d{1,2}月\d{1,2}日[ _]?(?:[上下]午)?\d{1,2}[点點时時:]\d{1,2}分?\Z")
 _CALL_WORD = re.compile(r"call|通[话話]|통화|녹음", re.IGNORECASE)
 
 
@@ -85,9 +84,10 @@ def kind_of(base: str) -> tuple[str, str]:
     return "call", base
 
 
-def is_memo(stem: str) -> bool:
-    """Whether a stem is a voice memo's, by a recorder that has nothing to do with calls."""
-    folded = fold(stem)
-    if _MEMO.match(folded) is None:
+def is_memo(folded: str) -> bool:
+    """Whether a stem (see :func:`agent.naming.text.fold`) is a voice memo's, by a recorder that
+    has nothing to do with calls."""
+    form = _TITLED if "月" in folded else _MEMO
+    if form.match(folded) is None:
         return False
     return not _CALL_WORD.search(folded) and not call_prefix(folded)

@@ -30,10 +30,15 @@ def number_in(text: str) -> tuple[str, Confidence] | None:
     folded = fold(text)
     if folded[:1] == "(" and folded.find(")") == len(folded) - 1:
         text, folded = text[1:-1].strip(), folded[1:-1].strip()
-    if not folded or folded[0] not in "+*#(0123456789" or not _SHAPE.fullmatch(folded):
+    if folded.isdigit() or (folded[:1] == "+" and folded[1:].isdigit()):
+        count = len(folded) - (folded[0] == "+")
+    elif not folded or folded[0] not in "+*#(0123456789" or not _SHAPE.fullmatch(folded):
         return None
-    count = len(_NO_DIGIT.sub("", folded))
-    if folded.count("(") != folded.count(")") or count > _MOST_DIGITS or count < 2:
+    else:
+        count = len(_NO_DIGIT.sub("", folded))
+        if folded.count("(") != folded.count(")"):
+            return None
+    if not 2 <= count <= _MOST_DIGITS:
         return None
     if folded[0] == "+" and count >= 7:
         return text, "high"
@@ -63,12 +68,12 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
     international = folded.startswith("+")
     if "*" in folded or "#" in folded or not (international or region):
         return None
-    import phonenumbers as lib  # it takes a tenth of a second
-
     if international:
         quick = _quick(digits_of(folded))
         if quick is not None:
             return quick, "high"
+    import phonenumbers as lib  # it takes a tenth of a second
+
     try:
         home = None if international or region is None else region.upper()
         parsed = lib.parse(folded.split(",")[0], home)
@@ -85,21 +90,26 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
 def _quick(digits: str) -> str | None:
     """E.164 of an international number of a possible length; None where that needs a closer
     look. Thirty times quicker than parsing it, which is what most names need."""
+    width, lengths = _plan(digits[:3])
+    if len(digits) - width not in lengths or digits[width] == "0":
+        return None
+    return f"+{digits}"
+
+
+@lru_cache(maxsize=1000)
+def _plan(first: str) -> tuple[int, tuple[int, ...]]:
+    """How many of a number's first three digits are its country's code, and how many may follow;
+    nothing may where there is no such country."""
     import phonenumbers as lib
 
-    if len(digits) < 4 or digits[0] == "0":
-        return None
-    for length in (1, 2, 3):
-        code, national = int(digits[:length]), digits[length:]
-        if code not in lib.COUNTRY_CODE_TO_REGION_CODE:
-            continue
-        if national[0] == "0":
-            return None
-        region = lib.COUNTRY_CODE_TO_REGION_CODE[code][0]
-        known = lib.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-        lengths = known.general_desc.possible_length if known and known.general_desc else ()
-        return f"+{digits}" if len(national) in lengths else None
-    return None
+    for width in (1, 2, 3):
+        code = int(first[:width] or 0)
+        if code in lib.COUNTRY_CODE_TO_REGION_CODE and len(first) == 3 and first[0] != "0":
+            region = lib.COUNTRY_CODE_TO_REGION_CODE[code][0]
+            known = lib.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+            lengths = known.general_desc.possible_length if known and known.general_desc else ()
+            return width, tuple(length for length in lengths if length > 0)
+    return 0, ()
 
 
 def known_region(region: str) -> bool:

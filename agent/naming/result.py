@@ -8,15 +8,12 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 Confidence = Literal["high", "medium", "low"]
-_RANKS: tuple[Confidence, ...] = ("low", "medium", "high")
-
-#: The facts of a name in the order in which they are told.
-FACTS = ("start", "number", "number_e164", "contact", "direction", "sim", "parties", "app")
+_RANKS: dict[Confidence, int] = {"low": 0, "medium": 1, "high": 2}
 
 
-def least(*levels: Confidence) -> Confidence:
-    """The lowest of some confidences: a chain is as strong as its weakest link."""
-    return next((rank for rank in _RANKS if rank in levels), "high")
+def least(one: Confidence, other: Confidence) -> Confidence:
+    """The lower of two confidences: a chain is as strong as its weakest link."""
+    return one if _RANKS[one] <= _RANKS[other] else other
 
 
 class Said(NamedTuple):

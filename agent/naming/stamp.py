@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from agent.naming.result import Confidence
 
+NO_YEAR = "minute, no year"  # the precision of Lenovo's, until a year is found
 _FIRST_YEAR, _LAST_YEAR = 1970, 2099
 _SHORT_YEARS = range(5, 60)  # of two digits: there were phones that record, 2005 to 2059
 _CLOCK_SET = 2005  # a phone that dates before it has lost its clock
@@ -39,47 +40,40 @@ def stamp_of(match: re.Match[str], *, hour_24: bool = False) -> Stamp | None:
 
     ``hour_24``: hour 24 is the first one of the next day, as some recorders write it.
     """
-    got = match.groupdict()
-    if (short := got.get("yy")) is not None:
-        if int(short) not in _SHORT_YEARS:
-            return None
-        year = 2000 + int(short)
+    got = match.groupdict().get
+    short = got("yy")
+    if short is not None:
+        year = 2000 + int(short) if int(short) in _SHORT_YEARS else 0
     else:
-        year = int(got["y"])
+        year = int(match["y"])
     if not _FIRST_YEAR <= year <= _LAST_YEAR:
         return None
-    hour, minute, second = (got.get(unit) for unit in ("h", "mi", "s"))
-    hours = int(hour or 0)
-    if half := got.get("half"):
+    hour, minute, second, fraction = got("h"), got("mi"), got("s"), (got("f") or "")[:6]
+    hours, later = int(hour or 0), False
+    if half := got("half"):
         if not 1 <= hours <= 12:
             return None
-        hours = hours % 12 + (12 if half.lower().startswith("p") else 0)
-    later = timedelta()
+        hours = hours % 12 + (12 if half[0] in "pP" else 0)
     if hour_24 and hours == 24:
-        hours, later = 0, timedelta(days=1)
-    fraction = (got.get("f") or "")[:6]
+        hours, later = 0, True
     try:
-        zone = _zone(got.get("off"))
         at = datetime(
             year,
-            int(got["mo"]),
-            int(got["d"]),
+            int(match["mo"]),
+            int(match["d"]),
             hours,
             int(minute or 0),
             int(second or 0),
             int(fraction.ljust(6, "0")) if fraction else 0,
-            zone,
+            _zone(got("off")),
         )
     except ValueError:
         return None
-    precision = "second"
-    if hour is None:
-        precision = "day"
-    elif second is None:
-        precision = "minute"
-    elif fraction:
-        precision = "millisecond" if len(fraction) <= 3 else "microsecond"
-    return Stamp(at + later, precision)
+    if later:
+        at += timedelta(days=1)
+    if fraction:
+        return Stamp(at, "millisecond" if len(fraction) <= 3 else "microsecond")
+    return Stamp(at, "second" if second else "minute" if minute else "day")
 
 
 def epoch(digits: str) -> Stamp | None:

@@ -22,7 +22,6 @@ _MAYBE_COPY = re.compile(
     r"| copy(?: \d{1,2})?|[ _-]\d{1,2})\Z",
     re.IGNORECASE,
 )
-_MARK_ENDS = ")0123456789）"
 _HIDDEN = dict.fromkeys(
     map(ord, "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad")
 )
@@ -101,12 +100,19 @@ def split(base: str) -> tuple[str, str, bool]:
             break
         suffix, copy = ending, copy or bool(suffix)
         stem = stem[:dot].rstrip()
-        for _ in range(3 if stem[-1:] in _MARK_ENDS or " - " in stem else 0):
-            mark = _NUMBERED.search(stem) or _COPY.search(stem)
-            if mark is None or mark.start() == 0:
-                break
-            stem, copy = stem[: mark.start()], True
+        while (shorter := _unmarked(stem)) is not None:
+            stem, copy = shorter, True
     return stem, suffix, copy
+
+
+def _unmarked(stem: str) -> str | None:
+    """A stem without a mark of a copy; None where there is none."""
+    mark = None
+    if stem[-1:] in (")", "）") or "~" in stem[-4:]:
+        mark = _NUMBERED.search(stem)
+    if mark is None and " - " in stem:
+        mark = _COPY.search(stem)
+    return stem[: mark.start()] if mark and mark.start() else None
 
 
 def without_mark(stem: str) -> str | None:

@@ -89,9 +89,9 @@ def call_prefix(text: str) -> int:
     >>> call_prefix("Call recording Bob"), call_prefix("Callum")
     (14, 0)
     """
-    longest = 0
     if text[:1].lower() not in _FIRST:
         return 0
+    longest = 0
     for mark in _BREAKS.finditer(text, 0, min(len(text), _LONGEST)):
         end = mark.start()
         if end and _plain(text[:end]).replace("_", " ").replace("-", " ") in CALL:

@@ -45,6 +45,11 @@ def test_json_is_a_list_of_objects_with_the_same_keys() -> None:
     assert json.loads(run("--json", "name", *names).stdout) == [call, other]
 
 
+def test_many_names_are_one_document_too() -> None:
+    names = [f"Ada {number}_250304_091011.m4a" for number in range(1500)]
+    assert [one["file"] for one in said(*names)] == names
+
+
 def test_zone_and_region() -> None:
     name = "Call recording 030123456_250704_091011.m4a"
     (plain,) = said(name)

@@ -276,22 +276,10 @@ def test_a_hundred_thousand_names_are_read_in_ten_seconds() -> None:
         moment = at + timedelta(seconds=7 * number)
         call = Call(f"Bob_{number}", f"+4930{number:06}", moment, "in")
         names.append(MAKERS[recorder][0](call))
-    slower = max(1.0, _a_million_calls_s() / 0.06)  # than a computer that has nothing else to do
     for _ in range(3):
         began = time.process_time()
         for name in names:
             explain(name)
-        if (took := time.process_time() - began) * 10 < 10 * slower:
+        if (took := (time.process_time() - began) * 10) < 10:
             return
-    pytest.fail(f"{took * 10:.1f} s, of {10 * slower:.1f} s")
-
-
-def _a_million_calls_s() -> float:
-    began = time.process_time()
-    for number in range(200_000):
-        _nothing(number)
-    return (time.process_time() - began) * 5
-
-
-def _nothing(number: int) -> int:
-    return number
+    pytest.fail(f"{took:.1f} s")

@@ -65,7 +65,8 @@ def number_code_epoch(name: Name) -> Draft | None:
 
 def true_phone(name: Name) -> Draft | Refused | None:
     """True Phone: ``Name (number type) yyyy-MM-dd_HHmmss_out``, ``number @ …``."""
-    found = _TRUE_PHONE.match(name.folded)
+    ends = name.folded[-3:].lower() in ("_in", "out")
+    found = _TRUE_PHONE.match(name.folded) if ends else None
     if found is None:
         return None
     stamp = stamp_of(found)

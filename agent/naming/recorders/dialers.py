@@ -7,7 +7,7 @@ import re
 from agent.naming.draft import Draft, Refused
 from agent.naming.number import digits_of, number_in
 from agent.naming.result import Confidence
-from agent.naming.stamp import DAY, ISO_DAY, SHORT_DAY, TIME, WHOLE, Stamp, stamp_of
+from agent.naming.stamp import DAY, ISO_DAY, NO_YEAR, SHORT_DAY, TIME, WHOLE, Stamp, stamp_of
 from agent.naming.text import Name, bare, fold
 from agent.naming.words import call_prefix, is_call_word, is_nobody, is_other
 
@@ -53,7 +53,7 @@ def unisoc(name: Name) -> Draft | Refused | None:
 
 def grapheneos(name: Name) -> Draft | Refused | None:
     """GrapheneOS and crDroid: ``CallRecord_yyyyMMdd-HHmmss_<number|unknown>`` (source: code)."""
-    found = _GRAPHENE.match(name.folded)
+    found = _GRAPHENE.match(name.folded) if "callrecord_" in name.folded.lower() else None
     if found is None:
         return None
     stamp = stamp_of(found)
@@ -69,7 +69,7 @@ def grapheneos(name: Name) -> Draft | Refused | None:
 
 def lenovo(name: Name) -> Draft | Refused | None:
     """Lenovo: ``<number>_通话_MM月dd日_HH点mm分``, without year and seconds."""
-    found = _LENOVO.match(name.folded)
+    found = _LENOVO.match(name.folded) if name.folded.endswith("分") else None
     if found is None:
         return None
     dated = re.match(
@@ -79,7 +79,7 @@ def lenovo(name: Name) -> Draft | Refused | None:
     stamp = stamp_of(dated) if dated else None
     if stamp is None:
         return Refused("it has Lenovo's form, but no such moment is in the calendar")
-    draft = Draft("lenovo", Stamp(stamp.at, "minute, no year"), start_sure="low")
+    draft = Draft("lenovo", Stamp(stamp.at, NO_YEAR), start_sure="low")
     draft.notes.append(f"it was on {stamp.at:%m-%d at %H:%M}; the name has no year")
     draft.either(name.text(0, found.end("who")))
     return draft

@@ -16,12 +16,12 @@ from agent.naming.text import Name, bare, fold
 from agent.naming.words import call_prefix, is_nobody, is_other, is_weak
 
 _WHEN = re.compile(
-    rf"(?P<who>.*?)(?P<gap>[_ -])(?P<century>20)?{SHORT_DAY}(?P<middle>[_ -])"
-    r"(?P<h>\d\d)(?P<mi>\d\d)(?P<s>\d\d)?\Z",
-    re.DOTALL,
+    rf"(?P<gap>[_ -])(?P<century>20)?{SHORT_DAY}(?P<middle>[_ -])"
+    r"(?P<h>\d\d)(?P<mi>\d\d)(?P<s>\d\d)?\Z"
 )
+_LONGEST_WHEN = 16
 # Six digits alone: a date only where they can't be a time of the day.
-_DAY_ONLY = re.compile(rf"(?P<who>.*)_{SHORT_DAY}\Z", re.DOTALL)
+_DAY_ONLY = re.compile(rf"_{SHORT_DAY}\Z")
 _MORE = re.compile(r"(?P<contact>.*?\S)[ _]+(?P<number>[+(]?\d[\d ()-]{7,})\Z", re.DOTALL)
 _TIME_OF_DAY = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d\Z")
 _STAR = re.compile(r"_\d{2,}[\d_]*#?\Z")
@@ -30,7 +30,8 @@ _WORDS = re.compile(r"[^\d_@(){}\[\].,;:+/*#]{3,40}\Z")
 
 def dialer(name: Name) -> Draft | None:
     """Samsung's dialer."""
-    found = _WHEN.match(name.folded)
+    text = name.folded
+    found = _WHEN.search(text, max(0, len(text) - _LONGEST_WHEN))
     draft = Draft("samsung")
     if found is not None:
         draft.stamp = stamp_of(found)
@@ -39,14 +40,14 @@ def dialer(name: Name) -> Draft | None:
             draft.sure = draft.start_sure = "medium"
         if found["century"] and name.home != "samsung":
             draft.recorder = None
-    elif (found := _DAY_ONLY.match(name.folded)) is not None:
+    elif (found := _DAY_ONLY.search(text, max(0, len(text) - 7))) is not None:
         if _TIME_OF_DAY.match(found["yy"] + found["mo"] + found["d"]):
             return None
         draft.stamp = stamp_of(found)
         draft.sure, draft.start_sure = "medium", "low"
     if found is None or draft.stamp is None:
         return None
-    who = name.text(0, found.end("who"))
+    who = name.text(0, found.start())
     prefix = call_prefix(fold(who))
     if prefix:
         weak = is_weak(who[:prefix])
