@@ -69,9 +69,14 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
     if "*" in folded or "#" in folded or not (international or region):
         return None
     if international:
-        quick = _quick(digits_of(folded))
-        if quick is not None:
-            return quick, "high"
+        digits = digits_of(folded)
+        width, lengths = _plan(digits[:3])
+        follow = len(digits) - width
+        if not lengths or follow < lengths[0]:
+            return None
+        if follow in lengths and digits[width] != "0":
+            # It is its own E.164: a parser, which is thirty times slower, says the same.
+            return f"+{digits}", "high"
     import phonenumbers as lib  # it takes a tenth of a second
 
     try:
@@ -79,21 +84,12 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
         parsed = lib.parse(folded.split(",")[0], home)
     except lib.NumberParseException:
         return None
-    if not lib.is_possible_number(parsed):
-        return None
+    if lib.is_possible_number_with_reason(parsed) != lib.ValidationResult.IS_POSSIBLE:
+        return None  # that leaves out what can only be dialled without the area's code
     found = lib.format_number(parsed, lib.PhoneNumberFormat.E164)
     if international:
         return found, "high" if lib.is_valid_number(parsed) else "medium"
     return (found, "medium") if lib.is_valid_number(parsed) else None
-
-
-def _quick(digits: str) -> str | None:
-    """E.164 of an international number of a possible length; None where that needs a closer
-    look. Thirty times quicker than parsing it, which is what most names need."""
-    width, lengths = _plan(digits[:3])
-    if len(digits) - width not in lengths or digits[width] == "0":
-        return None
-    return f"+{digits}"
 
 
 @lru_cache(maxsize=1000)
@@ -108,7 +104,7 @@ def _plan(first: str) -> tuple[int, tuple[int, ...]]:
             region = lib.COUNTRY_CODE_TO_REGION_CODE[code][0]
             known = lib.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
             lengths = known.general_desc.possible_length if known and known.general_desc else ()
-            return width, tuple(length for length in lengths if length > 0)
+            return width, tuple(sorted(length for length in lengths if length > 0))
     return 0, ()
 
 

@@ -17,6 +17,7 @@ _COPY = re.compile(
     re.IGNORECASE,
 )
 # The same by its shape alone; for names that no recorder gives.
+_LONGEST_MARK = 30
 _MAYBE_COPY = re.compile(
     r"(?: - [^\W\d_]{2,16}(?: ?\(\d{1,2}\))?| ?\([^\W\d_]{2,16}(?: \d{1,2})?\)"
     r"| copy(?: \d{1,2})?|[ _-]\d{1,2})\Z",
@@ -117,7 +118,7 @@ def _unmarked(stem: str) -> str | None:
 
 def without_mark(stem: str) -> str | None:
     """A stem without what may be a mark of a copy; None where nothing looks like one."""
-    mark = _MAYBE_COPY.search(stem)
+    mark = _MAYBE_COPY.search(stem, max(0, len(stem) - _LONGEST_MARK))
     return stem[: mark.start()] if mark and mark.start() else None
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import cycle, islice
 
+import phonenumbers
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agent.naming import Named, explain
+from agent.naming.number import e164
 from agent.naming.text import fold
 from agent.naming.words import call_prefix
 
@@ -283,3 +285,19 @@ def test_a_hundred_thousand_names_are_read_in_ten_seconds() -> None:
         if (took := (time.process_time() - began) * 10) < 10:
             return
     pytest.fail(f"{took:.1f} s")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.from_regex(r"[1-9][0-9]{5,14}", fullmatch=True))
+def test_the_quick_way_to_e164_is_what_libphonenumber_says(digits: str) -> None:
+    try:
+        parsed = phonenumbers.parse(f"+{digits}")
+    except phonenumbers.NumberParseException:
+        assert e164(f"+{digits}") is None
+        return
+    reason = phonenumbers.is_possible_number_with_reason(parsed)
+    possible = reason == phonenumbers.ValidationResult.IS_POSSIBLE
+    found = e164(f"+{digits}")
+    assert (found is not None) == possible
+    if found is not None:
+        assert found[0] == phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
