@@ -13,6 +13,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from agent.capture.live import Block, Ear
 from agent.capture.voicecall import VoiceCallRoute, onphone, releases
 from agent.capture.voicecall import ear as ears
 from agent.capture.voicecall.releases import RELEASES, Release
+from agent.capture.voicecall.server import find_server
 from agent.errors import CaptureError, LinkError
 from agent.phone import notice
 from agent.phone.phone import Phone
@@ -301,6 +303,16 @@ def test_a_wrong_version_a_changed_file_and_a_missing_one(
         status = ROUTE.status(direct, journal)
         assert not status.running
         assert "offhook enable" in str(status.problem)
+
+
+def test_a_file_that_arrives_as_another_is_not_started(direct: Phone, tmp_path: Path) -> None:
+    (tmp_path / "server").write_bytes(jar("4.1"))
+    sent = find_server(tmp_path / "server")
+    onphone.put(direct, sent)
+    with pytest.raises(CaptureError, match="not the file that was sent"):
+        onphone.put(direct, replace(sent, data=sent.data + b"\0"))
+    onphone.remove(direct)
+    assert not onphone.is_there(direct, sent.sha256)
 
 
 def test_without_the_notification_there_is_no_ear(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 15.0  # seconds for a Java virtual machine to start, on a slow phone in a call
 _PAUSE = 0.05  # seconds between two knocks at the server's door
+_ONE_KNOCK = 1.0  # seconds that a phone may take to say that nobody is in; the last knock too
 _LAST_WORDS = 1.0  # seconds that a server is given to say why it ended
 _MOST_WORDS = 65536
 _TOO_MUCH = 10.0  # seconds of sound more than time has passed: no microphone does that
@@ -120,7 +121,7 @@ class VoiceCallEar:
             if self._ended:
                 raise self._not_started()
             try:
-                stream = self._phone.link.open(service, left)
+                stream = self._phone.link.open(service, max(left, _ONE_KNOCK))
             except RemoteError:  # nobody listens there yet
                 continue
             self._stream = stream
