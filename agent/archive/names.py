@@ -55,7 +55,7 @@ def archive_path(
         start = datetime.fromtimestamp(started_ms / 1000, tz=zone).astimezone(zone)
     except (ValueError, OverflowError, OSError):
         start = datetime.fromtimestamp(0, tz=zone).astimezone(zone)
-    base = original.rsplit("/", 1)[-1]
+    base = original.rsplit("/", 1)[-1].rstrip(" ")
     match = _SUFFIX.search(base)
     suffix = match.group().lower() if match else ""
     stem = base[: match.start()] if match else base

@@ -216,6 +216,10 @@ class Route(ABC):
     def status(self, phone: Phone, journal: Journal | None) -> RouteStatus:
         """What it does now."""
 
+    def tend(self, phone: Phone, journal: Journal | None) -> None:  # noqa: B027 - a choice
+        """See to what has to hold while it is on: a reboot takes the notification away. To be
+        called now and then; CaptureError when it can't be had back."""
+
     @abstractmethod
     def sources(self, phone: Phone, journal: Journal | None) -> list[Source]:
         """The folders on the phone where its recordings appear; none for a live route."""

@@ -148,7 +148,10 @@ def sources_of(app: App, phone: Phone) -> list[Source]:
         if not others or any(source.root for source in others):
             raise
         return others
-    return [*(route.sources(phone, journal) if route else []), *others]
+    if route is None:
+        return others
+    route.tend(phone, journal)
+    return [*route.sources(phone, journal), *others]
 
 
 def drain(app: App, phone: Phone) -> int:
@@ -199,7 +202,8 @@ def _drain_live(app: App, phone: Phone) -> int:
 
 def _unfiled(archive: Archive, phone: Phone, source: Source) -> int:
     """How many recordings in a source are not in the archive."""
-    recordings = [f for f in phone.scan(source) if kind_of(f.path) == "recording"]
+    files = (f for f in phone.scan(source) if not source.leaves(f))
+    recordings = [f for f in files if kind_of(f.path) == "recording"]
     return sum(not archive.is_filed(phone.serial, source.name, f) for f in recordings)
 
 

@@ -6,11 +6,16 @@ surrogates for what is not UTF-8. Show them only through :func:`agent.text.shown
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.adb.reconnect import Cancel
+
+#: A trait: the recorder writes a file under its last name, for as long as the call lasts.
+IN_PLACE = "in place"
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,10 @@ class Source:
     that can be seen is whole; anywhere else a file has to be seen unchanged twice. ``root``
     says that only root can enter the folder. ``traits`` is what the recorder's rule
     (:mod:`agent.sync.settled`) wants to know: ``staging``, where what is done is moved elsewhere;
-    ``sidecars``, where each recording gets one; ``shared``, where files of others lie too.
+    ``sidecars``, where each recording gets one; ``shared``, where files of others lie too;
+    :data:`IN_PLACE`. ``route`` is the route by which it records, where that is not the recorder's
+    name. ``left`` are the fingerprints of files that are nobody's business: they were there
+    before.
     """
 
     name: str
@@ -30,6 +38,17 @@ class Source:
     atomic: bool = False
     recorder: str | None = None
     traits: frozenset[str] = frozenset()
+    route: str | None = None
+    left: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def fingerprint(self, file: RemoteFile) -> str:
+        """Tells a file from others, and from itself when it has grown; says no name."""
+        said = os.fsencode(file.path) + b"\0%d" % file.size
+        return hashlib.sha256(said).hexdigest()[:16]
+
+    def leaves(self, file: RemoteFile) -> bool:
+        """Whether a file stays alone, because it was there before."""
+        return bool(self.left) and self.fingerprint(file) in self.left
 
 
 @dataclass(frozen=True, slots=True)

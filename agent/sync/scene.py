@@ -29,6 +29,7 @@ class Scenes:
         self._spotted: dict[Source, Spotted] = {}
         self._read: dict[tuple[int, int, int], Sidecar | None] = {}
         self._call_ms = 0  # when a call was last seen to be on
+        self._idle_ms: int | None = None  # since when none has been
 
     def keep(self, source: Source, spotted: Spotted) -> None:
         """A scan's result."""
@@ -47,6 +48,14 @@ class Scenes:
                 self._call_ms = self._archive.clock()
             return (now - max(sighting.unchanged_ms, min(self._call_ms, now))) / 1000
 
+        def idle_s() -> float:
+            if self._phone.in_call():
+                self._idle_ms = None
+                return 0.0
+            if self._idle_ms is None or self._idle_ms > now:
+                self._idle_ms = now
+            return (now - self._idle_ms) / 1000
+
         return settled(
             Scene(
                 source,
@@ -55,6 +64,7 @@ class Scenes:
                 self._rules,
                 (now - sighting.unchanged_ms) / 1000,
                 quiet_s,
+                idle_s,
                 beside,
                 0.0 if beside is None else (now - beside.unchanged_ms) / 1000,
                 lambda: self._read_once(source, beside, cancel) if beside else None,

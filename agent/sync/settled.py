@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from agent.archive.sightings import Sighting
 from agent.naming.sidecar import Sidecar
-from agent.phone.files import Source
+from agent.phone.files import IN_PLACE, Source
 from agent.sync.spot import Spotted, flat, stem
 
 CUT = "cut"
@@ -30,14 +30,16 @@ class Rules:
     place; more than the coarsest clock that dates files (FAT's, 2 s). ``sidecar_wait_s``: how
     long a recording may be without the sidecar that belongs to it. ``leftover_s``: how long a
     file that its recorder should have finished must have been the same, with no call on, until
-    it is taken for a leftover. ``attempts``: pulls of a file in one run until it counts as
-    failed; ``retry_s`` doubles with each failure up to ``retry_most_s``. ``patience_s``: how
-    long a pull waits for a phone whose link broke.
+    it is taken for a leftover. ``held_s``: how long a file may stand still because a call seems
+    to be on. ``attempts``: pulls of a file in one run until it counts as failed; ``retry_s``
+    doubles with each failure up to ``retry_most_s``. ``patience_s``: how long a pull waits for a
+    phone whose link broke.
     """
 
     settle_s: float = 3.0
     sidecar_wait_s: float = 10.0
     leftover_s: float = 10.0
+    held_s: float = 600.0
     attempts: int = 3
     retry_s: float = 30.0
     retry_most_s: float = 3600.0
@@ -59,7 +61,7 @@ class Scene:
     """What a rule may look at.
 
     ``unchanged_s``: for how long the file has been as it is. ``quiet_s``: the same, but counted
-    anew while a call is on. ``beside`` is its sidecar, and ``said`` what that says; ``beside_s``
+    anew while a call is on. ``idle_s``: for how long no call has been seen to be on. ``beside`` is its sidecar, and ``said`` what that says; ``beside_s``
     for how long that has been as it is. ``others`` are the recorder's other folders.
     """
 
@@ -69,6 +71,7 @@ class Scene:
     rules: Rules
     unchanged_s: float
     quiet_s: Callable[[], float]
+    idle_s: Callable[[], float] = lambda: 0.0
     beside: Sighting | None = None
     beside_s: float = 0.0
     said: Callable[[], Sidecar | None] = lambda: None
@@ -80,7 +83,8 @@ Rule = Callable[[Scene], Settled]
 
 def settled(scene: Scene) -> Settled:
     """Whether a file can be taken, by its recorder's rule."""
-    return RULES.get(scene.source.recorder or "", _unchanged)(scene)
+    usual = _in_place if IN_PLACE in scene.source.traits else _unchanged
+    return RULES.get(scene.source.recorder or "", usual)(scene)
 
 
 def _unchanged(scene: Scene) -> Settled:
@@ -88,6 +92,17 @@ def _unchanged(scene: Scene) -> Settled:
     if scene.source.atomic:
         return Settled()
     return _until(scene.rules.settle_s, scene.unchanged_s)
+
+
+def _in_place(scene: Scene) -> Settled:
+    """A dialer's file grows under its last name, and its header may be written at the very end.
+
+    It also stands still, in a call that is held: so the call has to be over. A phone that never
+    says so gets its recordings taken all the same, later.
+    """
+    rules = scene.rules
+    wait_s = max(rules.settle_s - scene.unchanged_s, rules.settle_s - scene.idle_s(), 0.0)
+    return Settled(min(wait_s, max(rules.held_s - scene.unchanged_s, 0.0)))
 
 
 def _offhook(scene: Scene) -> Settled:

@@ -68,7 +68,11 @@ def spot(archive: Archive, serial: str, source: Source, files: Iterable[RemoteFi
     files = list(files)
     with archive.reading() as db:
         known = sightings.current(db, serial, source.name)
-    wanted = {file.path: _bounded(file) for file in files if kind_of(file.path)}
+    wanted = {
+        file.path: _bounded(file)
+        for file in files
+        if kind_of(file.path) and (file.path in known or not source.leaves(file))
+    }
     spotted = Spotted()
     logs = (f.path.removesuffix(LOG) for f in files if f.path.endswith(LOG))
     spotted.logs = {log for log in logs if log.rsplit("/", 1)[-1] != _CRASH}
@@ -121,7 +125,8 @@ def kind_of(path: str) -> str | None:
     name = path.rsplit("/", 1)[-1]
     if name.startswith("."):
         return None
-    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    # A recorder of CyanogenMod's ends its names with a space.
+    suffix = name[name.rfind(".") :].lower().rstrip(" ") if "." in name else ""
     if suffix == SIDECAR:
         return "sidecar"
     return "recording" if suffix in SUFFIXES else None

@@ -180,6 +180,7 @@ class Watch:
         route = route_of(journal)
         if isinstance(route, AlsaRoute):
             self._restart(phone)
+        route.tend(phone, journal)
         status = route.status(phone, journal)
         if words := recorder.version_problem(phone) if isinstance(route, AlsaRoute) else None:
             self._tell(WatchEvent("version", self._name, words))

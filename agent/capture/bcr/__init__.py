@@ -212,6 +212,11 @@ class BcrRoute(Route):
         shown = notice.is_shown(phone)
         return RouteStatus(self.name, True, running, state, shown, None, trouble, detail)
 
+    def tend(self, phone: Phone, journal: Journal | None) -> None:
+        """See :class:`Route`."""
+        if journal is not None and "pending" not in journal.before:
+            notice.show(phone)
+
     def sources(self, phone: Phone, journal: Journal | None) -> list[Source]:
         """See :class:`Route`. Without root, BCR's own folder, where the shell may read it."""
         package = packages.read_package(phone, ID)
