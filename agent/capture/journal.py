@@ -42,6 +42,12 @@ class Journal:
     announce: dict[str, Any] = field(default_factory=dict)
     off: bool = False
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the user has something to do yet before calls are recorded: some taps on the
+        phone, a reboot."""
+        return any(self.before.get(word) for word in ("pending", "taps", "told"))
+
 
 def _path(home: Path, serial: str, what: str = "") -> Path:
     return home / "phones" / (re.sub(r"[^A-Za-z0-9._-]", "_", serial)[:100] + f"{what}.json")

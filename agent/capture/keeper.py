@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.capture.alsa import module
+from agent.capture.journal import Journal
 from agent.capture.route import Setup
 from agent.errors import CaptureError
-from agent.phone import scripts
+from agent.phone import notice, scripts
 from agent.phone.helper import PRIVATE, PrivateFile, install
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ def keeper_problem(phone: Phone) -> str | None:
     return None
 
 
-def tend_keeper(phone: Phone) -> None:
-    """Start it again where it was killed."""
-    phone.root.run(f"[ ! -f {_SCRIPT} ] || sh {_SCRIPT} start")
+def tend(phone: Phone, journal: Journal) -> None:
+    """Have the notification shown: by what keeps it, which is started again where it was killed,
+    else from here. CaptureError when the phone does not show it."""
+    if journal.before.get("keeper"):
+        phone.root.run(f"[ ! -f {_SCRIPT} ] || sh {_SCRIPT} start")
+    notice.show(phone)

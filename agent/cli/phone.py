@@ -77,16 +77,25 @@ def enable(
         verdict = choice.verdict
         consenting.note_on(app, opened, choice, given, since_ms)
         name = opened.facts.name
+        journal = read_journal(app.home, opened.serial)
     if app.json:
         said = {"enabled": True, "phone": name, "why": choice.why, "consent": given.as_dict()}
         app.print_json(said | verdict.as_dict())
         return
     app.note(f"Route {verdict.route}: {shown(choice.why)}.")
     by = f" by {verdict.plan.pcm} ({' and '.join(verdict.plan.channels)})" if verdict.plan else ""
-    app.note(
-        f"Capture is on: {name} records every call{by}, "
-        "and shows a notification for as long as it does."
-    )
+    if journal is not None and journal.unfinished:
+        app.note(
+            f"Capture is NOT known to be on: {name} records once you have done there what is said "
+            "above. It shows the notification from now on."
+            if "pending" not in journal.before
+            else f"Capture is NOT on yet on {name}."
+        )
+    else:
+        app.note(
+            f"Capture is on: {name} records every call{by}, "
+            "and shows a notification for as long as it does."
+        )
     if route_named(verdict.route).live:
         app.note("This computer does the recording: calls are recorded while `offhook watch` runs.")
     app.note("Now run `offhook watch`, and make a call. `offhook disable` gives the phone back.")
@@ -189,6 +198,8 @@ def _live_status(app: App, serial: str, said: RouteStatus, *, off: bool) -> Rout
 def _recorder_lines(said: RouteStatus) -> Iterator[str]:
     """What our own recorder on the phone says besides: nothing from the other routes."""
     detail = said.detail
+    if detail.get("unseen"):
+        yield "Whether the phone's dialer records by itself can't be seen from here: a call tells."
     if detail.get("voip"):
         yield "Another app has a call: that is not recorded."
     if detail.get("spool_max_kb"):

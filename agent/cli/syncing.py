@@ -27,6 +27,7 @@ from agent.sync.engine import SyncEngine
 from agent.sync.events import Report, SyncEvent
 from agent.sync.live import recover
 from agent.sync.named import place_of
+from agent.sync.settled import is_theirs
 from agent.sync.spot import kind_of
 from agent.text import shown
 
@@ -201,10 +202,16 @@ def _drain_live(app: App, phone: Phone) -> int:
 
 
 def _unfiled(archive: Archive, phone: Phone, source: Source) -> int:
-    """How many recordings in a source are not in the archive."""
-    files = (f for f in phone.scan(source) if not source.leaves(f))
-    recordings = [f for f in files if kind_of(f.path) == "recording"]
-    return sum(not archive.is_filed(phone.serial, source.name, f) for f in recordings)
+    """How many recordings in a source are not in the archive, though they have to be."""
+    files = [
+        file
+        for file in phone.scan(source)
+        if kind_of(file.path) == "recording"
+        and file.size
+        and not source.leaves(file)
+        and not is_theirs(source, file.path)
+    ]
+    return sum(not archive.is_filed(phone.serial, source.name, file) for file in files)
 
 
 def targets_of(app: App, phone: str | None) -> list[Target]:

@@ -106,6 +106,7 @@ class Report:
 #:             or failed; ``error`` says why where this computer records
 #: stranger    a phone is there that is not watched; ``phone`` is its serial
 #: restarted   the recorder had been killed, and runs again
+#: problem     what keeps another's recorder, by which capture is on, from recording: ``text``
 #: version     the recorder on the phone is of another Offhook: ``text`` says what to do
 #: off         capture is not on: what is left is pulled, and other sources are watched
 #: no root     the phone gives no root: only what needs none is watched; ``text`` says why
@@ -123,6 +124,7 @@ WatchKind = Literal[
     "stranger",
     "state",
     "restarted",
+    "problem",
     "version",
     "off",
     "no root",

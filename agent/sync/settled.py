@@ -132,7 +132,7 @@ def _bcr(scene: Scene) -> Settled:
         if not said.finished:
             return _until(rules.leftover_s, scene.unchanged_s, INCOMPLETE, *flags)
         return Settled(flags=flags)
-    if "shared" in source.traits and not _BCR_NAME.search(scene.sighting.path.rsplit("/", 1)[-1]):
+    if is_theirs(source, scene.sighting.path):
         return Settled(theirs=True)
     if _bcr_logged(scene):
         return _until(rules.leftover_s, scene.quiet_s(), CUT, *((NOT_MOVED,) if staging else ()))
@@ -145,6 +145,11 @@ def _bcr(scene: Scene) -> Settled:
 
 #: The beginning of a name by BCR's own template: ``20230414_215701.088-0400``.
 _BCR_NAME = re.compile(r"(?<!\d)(?:19|20)\d{6}_\d{6}(?!\d)")
+
+
+def is_theirs(source: Source, path: str) -> bool:
+    """Whether a file in a folder that others use too has not a name of the recorder's."""
+    return "shared" in source.traits and not _BCR_NAME.search(path.rsplit("/", 1)[-1])
 
 
 def _bcr_logged(scene: Scene) -> bool:

@@ -16,7 +16,8 @@ from agent.capture.alsa import AlsaRoute, recorder
 from agent.capture.control import installed_route
 from agent.capture.journal import Journal
 from agent.capture.live import LiveRoute
-from agent.capture.routes import route_of
+from agent.capture.route import RouteStatus
+from agent.capture.routes import route_named, route_of
 from agent.errors import LinkError, NoRootError, OffhookError, RootError
 from agent.phone.files import Source
 from agent.phone.phone import Phone
@@ -29,6 +30,7 @@ from agent.sync.named import place_of
 
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
+TEND_EVERY = 300.0  # what others record with may be turned off, or lose its settings
 JOIN_FOR = 20.0  # seconds in which a call's row may come after its recording
 LOG_EVERY = 600.0  # a phone keeps 500 calls; and a row may come late
 _LONGEST_PAUSE = 30.0
@@ -87,6 +89,8 @@ class Watch:
         self._join_until = 0.0
         self._log_due = 0.0
         self._log_said = ""
+        self._tend_at = 0.0
+        self._problem = ""
         self._state = ""
         self._said = ""
         self._mode_now = ""
@@ -182,6 +186,7 @@ class Watch:
             self._restart(phone)
         route.tend(phone, journal)
         status = route.status(phone, journal)
+        self._tell_problem(status)
         if words := recorder.version_problem(phone) if isinstance(route, AlsaRoute) else None:
             self._tell(WatchEvent("version", self._name, words))
         if not route.live:  # of such a route the follower of the calls tells
@@ -239,12 +244,32 @@ class Watch:
             self._state = state
             self._tell(WatchEvent("state", self._name, state))
 
+    def _tend(self, phone: Phone) -> None:
+        """See to a route whose recorder is not ours, now and then."""
+        if self._mode_now in ("alsa", "off", "no root") or time.monotonic() < self._tend_at:
+            return
+        journal = self._journal(phone.serial)
+        if journal is not None:
+            route = route_of(journal)
+            route.tend(phone, journal)
+            self._tell_problem(route.status(phone, journal))
+
+    def _tell_problem(self, status: RouteStatus) -> None:
+        """Tell what is wrong, once for as long as it is."""
+        self._tend_at = time.monotonic() + TEND_EVERY
+        ours = status.route == "alsa" or route_named(status.route).live
+        problem = "" if ours else status.problem or ""
+        if problem and problem != self._problem:
+            self._tell(WatchEvent("problem", self._name, problem))
+        self._problem = problem
+
     def _look(self, phone: Phone, engine: SyncEngine) -> float:
         """Scan everything and take what is new; the seconds until it is worth looking again."""
         report = engine.run_once(self._stop)
         if report.link_lost is not None:
             raise LinkError(report.link_lost)
         self._tell(WatchEvent("scanned", self._name, report=report))
+        self._tend(phone)
         now = time.monotonic()
         if report.filed:
             self._join_until = now + JOIN_FOR

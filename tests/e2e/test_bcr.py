@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.lab.bcr import ID, OWN, PREFS, StandIn, module_zip, sound
+from tests.lab.bcr import ID, OWN, PREFS, StandIn, module_zip
 from tests.lab.phone import LabPhone
+from tests.lab.sounds import sound
 from tests.offhook import Offhook, wait_until
 
 ENABLE = ("enable", "--basis", "own-line", "--here", "DE")

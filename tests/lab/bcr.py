@@ -5,55 +5,23 @@ BCR itself can't run there; ``android/lab/bcr`` says what the stand-in does.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import shlex
 import zipfile
-from fractions import Fraction
-
-import av
-import numpy as np
 
 from tests.lab.phone import LabPhone
+from tests.lab.sounds import Hearing
 
 ID = "com.chiller3.bcr"
 UID = 10215
 PREFS = f"/data/user_de/0/{ID}/shared_prefs/{ID}_preferences.xml"
 OWN = f"/data/media/0/Android/data/{ID}/files"
-_FORMATS = {  # suffix: container, codec, rate
-    "oga": ("ogg", "libopus", 48000),
-    "m4a": ("mp4", "aac", 16000),
-    "flac": ("flac", "flac", 16000),
-    "wav": ("wav", "pcm_s16le", 16000),
-}
 
 
-def sound(suffix: str, seconds: float, tone: float) -> bytes:
-    """A file as BCR's encoders make them: a tone, in the container that the suffix names."""
-    container, codec, rate = _FORMATS[suffix]
-    out = io.BytesIO()
-    with av.open(out, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=rate, layout="mono")
-        samples = 8000 * np.sin(2 * np.pi * tone * np.arange(round(seconds * rate)) / rate)
-        frame = av.AudioFrame.from_ndarray(
-            samples.astype("<i2").reshape(1, -1), format="s16", layout="mono"
-        )
-        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
-        fitting = av.AudioResampler(stream.format, "mono", rate, stream.frame_size or None)
-        for piece in (*fitting.resample(frame), *fitting.resample(None)):
-            file.mux(stream.encode(piece))
-        file.mux(stream.encode(None))
-    return out.getvalue()
-
-
-class StandIn:
+class StandIn(Hearing):
     """BCR on a phone that has it. ``start`` once; a call is recorded when its settings say so."""
 
     def __init__(self, phone: LabPhone) -> None:
-        self.phone = phone
-        self.sounds: dict[str, bytes] = {}
-        """SHA-256 -> what is, or was, to be heard."""
-        self._count = 0
+        super().__init__(phone, "/lab/state/bcr")
 
     def start(self) -> None:
         """Telecom, which starts the app when a call begins."""
@@ -67,19 +35,6 @@ class StandIn:
         self.phone.root(
             f"kill $(cat /lab/state/bcr.pid); kill -9 $(pidof {ID}); rm -f /lab/state/bcr.pid; :"
         )
-
-    def give(self, data: bytes, suffix: str) -> str:
-        """What the next call sounds like; its SHA-256."""
-        self._count += 1
-        name = f"/lab/state/bcr/audio/{self._count:03}.{suffix}"
-        self.phone.root(f"cat > {name}.new; chmod 666 {name}.new; mv {name}.new {name}", input=data)
-        digest = hashlib.sha256(data).hexdigest()
-        self.sounds[digest] = data
-        return digest
-
-    def goes_wrong(self, *words: str) -> None:
-        """What goes wrong from the next call on; nothing without words."""
-        self.phone.root(f"print -r -- {shlex.quote(' '.join(words))} > /lab/state/bcr/mode")
 
     def idle(self, timeout: float = 20) -> None:
         """Until nothing is being recorded or moved, or the app is dead."""

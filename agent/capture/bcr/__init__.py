@@ -6,6 +6,7 @@ manager, and its file of preferences.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent.capture import keeper
@@ -18,6 +19,7 @@ from agent.phone import notice, packages
 from agent.phone.files import Source
 
 if TYPE_CHECKING:
+    from agent.capture.bcr.prefs import Entry
     from agent.phone.packages import Package
     from agent.phone.phone import Phone
 
@@ -78,7 +80,9 @@ class BcrRoute(Route):
         detail |= {
             "recording": on,
             "metadata": prefs.truth(entries, prefs.METADATA) is True,
-            "folder": folders.chosen(entries, root=False) or folders.SHELLS,
+            "folder": None
+            if folders.is_elsewhere(entries)
+            else folders.chosen(entries, root=False) or folders.SHELLS,
             "granted": package.permissions,
         }
         reason = f"{about} is installed" + (", and its «Call recording» is on" if on else "")
@@ -138,6 +142,8 @@ class BcrRoute(Route):
         before.setdefault("folder", settings.has_folder(phone, package))
         before.setdefault("prefs", {name: prefs.truth(entries, name) for name in prefs.OURS})
         setup.keep()
+        for words in _reservations(entries):
+            setup.tell(words)
         kept = str(before.get("snapshot", "")).encode()
         setup.tell("Turning BCR on")
 
@@ -215,7 +221,7 @@ class BcrRoute(Route):
     def tend(self, phone: Phone, journal: Journal | None) -> None:
         """See :class:`Route`."""
         if journal is not None and "pending" not in journal.before:
-            notice.show(phone)
+            keeper.tend(phone, journal)
 
     def sources(self, phone: Phone, journal: Journal | None) -> list[Source]:
         """See :class:`Route`. Without root, BCR's own folder, where the shell may read it."""
@@ -256,6 +262,8 @@ def problem(phone: Phone, journal: Journal) -> str | None:
         kept = prefs.parse(str(before["snapshot"]).encode())
     except (CaptureError, prefs.PrefsError) as error:
         return error.message if isinstance(error, OffhookError) else str(error)
+    if folders.is_elsewhere(now):
+        return "BCR moves its recordings to a folder that is not on the phone: they can't be pulled"
     lost = prefs.lost(now, kept)
     if lost:
         return f"BCR lost {len(lost)} of its settings: `offhook enable` puts them back"
@@ -263,6 +271,22 @@ def problem(phone: Phone, journal: Journal) -> str | None:
     if off:
         return f"BCR's {' and '.join(off)} was turned off: `offhook enable` turns it on"
     return None
+
+
+def _reservations(entries: Mapping[str, Entry]) -> list[str]:
+    """What in BCR's own settings, which stay, keeps calls from being recorded or from coming."""
+    said = []
+    if prefs.text(entries, "record_rules") is not None:
+        said.append("BCR has rules of its own for which calls it records and keeps: they hold")
+    least = prefs.number(entries, "min_duration")
+    if least:
+        said.append(f"BCR throws away what is shorter than {least} s: that setting holds")
+    if folders.is_elsewhere(entries):
+        said.append(
+            "BCR moves its recordings to a folder that is not on the phone, so they can't be "
+            "pulled: in BCR, choose one that is, or none"
+        )
+    return said
 
 
 def _install(phone: Phone, setup: Setup) -> None:

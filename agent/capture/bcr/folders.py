@@ -69,6 +69,11 @@ def chosen(entries: Mapping[str, prefs.Entry], *, root: bool) -> str | None:
     return posixpath.join(base, folder) if folder else base
 
 
+def is_elsewhere(entries: Mapping[str, prefs.Entry]) -> bool:
+    """Whether BCR moves its recordings to where no path leads: to a cloud's folder, mostly."""
+    return "output_dir" in entries and chosen(entries, root=True) is None
+
+
 def sources(entries: Mapping[str, prefs.Entry]) -> list[Source]:
     """All of BCR's folders, for root. Where it begins comes first: the rule by which a file is
     done wants to know what is under way."""

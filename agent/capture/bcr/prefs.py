@@ -8,6 +8,7 @@ The types and keys are in BCR's Preferences.kt (3.7).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from xml.parsers import expat
@@ -58,6 +59,14 @@ def text(entries: Mapping[str, Entry], name: str) -> str | None:
     """A string; None where it is not there, or no string."""
     entry = entries.get(name)
     return entry.value if entry is not None and entry.kind == "string" else None
+
+
+def number(entries: Mapping[str, Entry], name: str) -> int | None:
+    """A whole number; None where it is not there, or no number."""
+    entry = entries.get(name)
+    if entry is None or entry.kind not in ("int", "long") or entry.value is None:
+        return None
+    return int(entry.value) if re.fullmatch(r"-?[0-9]{1,18}", entry.value) else None
 
 
 def change(data: bytes, values: Mapping[str, bool | None]) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.capture import keeper
 from agent.capture.dialer import folders, settings
 from agent.capture.dialer.look import Found, is_on, look, read
 from agent.capture.dialer.vendors import BY_NAME, Dialer
@@ -47,6 +48,7 @@ class DialerRoute(Route):
                 "app": found.app or None,
                 "folders": list(found.folders) or None,
                 "settings": found.settings,
+                "rooted": seen.rooted,
             }
         }
         if found.on:
@@ -64,7 +66,8 @@ class DialerRoute(Route):
     def arm(self, phone: Phone, verdict: Verdict, setup: Setup) -> None:
         """See :class:`Route`. Where no setting turns it on, the user is told the taps."""
         journal, before = setup.journal, setup.journal.before
-        found = look(phone, rooted=_is_rooted(phone, verdict))
+        rooted = verdict.detail.get("dialer", {}).get("rooted") is True
+        found = look(phone, rooted=rooted)
         dialer = found.dialer
         if dialer is None:
             raise RouteError(f"no dialer that records on {phone.facts.name}: {verdict.reason}")
@@ -75,15 +78,18 @@ class DialerRoute(Route):
         journal.changes = [*found.settings, "notification"]
         setup.keep()
         notice.show(phone)
+        if rooted:
+            keeper.install_keeper(phone, setup)
         before["told"] = not self._turn_on(phone, found, dialer, setup)
         setup.keep()
         if before["told"]:
             setup.tell(dialer.taps)
         setup.tell(dialer.says)
-        if before["left"] and not setup.was_on:
+        count = len(before["left"])
+        if count and not setup.was_on:
             setup.tell(
-                f"{len(before['left'])} recordings from before stay alone on the phone; to have "
-                "them too, name their folder as a [[source]] in offhook.toml"
+                f"{count} recording{'s' * (count > 1)} from before stay{'s' * (count == 1)} alone: to "
+                "have what is old too, name the folder as a [[source]] in offhook.toml"
             )
 
     def _turn_on(self, phone: Phone, found: Found, dialer: Dialer, setup: Setup) -> bool:
@@ -121,6 +127,8 @@ class DialerRoute(Route):
         if journal is None:
             return []
         try:
+            if journal.before.get("keeper"):
+                keeper.remove_keeper(phone)
             _put_back(phone, journal, tell)
         except (CaptureError, RootError):
             raise
@@ -140,25 +148,21 @@ class DialerRoute(Route):
         """See :class:`Route`."""
         if journal is None or not self.is_installed(phone, journal):
             return RouteStatus(self.name, False, False)
-        dialer, told = BY_NAME.get(journal.before.get("dialer", "")), None
-        problem = None
-        if dialer is not None:
-            on = _now(phone, dialer)
-            told = on is None
-            if on is False:
-                problem = "its automatic recording is off: `offhook enable` turns it on"
-            elif not _unlocked(phone, dialer):
-                problem = "the phone took its call recording away: `offhook enable` unlocks it"
-        running = dialer is not None and problem is None
-        state = ("offhook" if phone.in_call() else "idle") if running else None
-        detail = {"dialer": dialer.name if dialer else None, "unseen": told}
+        dialer = BY_NAME.get(journal.before.get("dialer", ""))
+        on = _now(phone, dialer) if dialer is not None else None
+        off = _off(phone, journal, dialer, on)
+        problem = off
+        if problem is None and journal.before.get("keeper"):
+            problem = keeper.keeper_problem(phone)
+        state = ("offhook" if phone.in_call() else "idle") if off is None else None
+        detail = {"dialer": dialer.name if dialer else None, "unseen": on is None}
         shown = notice.is_shown(phone)
-        return RouteStatus(self.name, True, running, state, shown, None, problem, detail)
+        return RouteStatus(self.name, True, off is None, state, shown, None, problem, detail)
 
     def tend(self, phone: Phone, journal: Journal | None) -> None:
         """See :class:`Route`."""
         if journal is not None:
-            notice.show(phone)
+            keeper.tend(phone, journal)
 
     def sources(self, phone: Phone, journal: Journal | None) -> list[Source]:
         """See :class:`Route`. What was there before ``enable`` is left out."""
@@ -173,27 +177,23 @@ def _put_back(phone: Phone, journal: Journal, tell: Tell) -> None:
         tell(f"The setting {name} was changed on the phone meanwhile: it stays so")
 
 
+def _off(phone: Phone, journal: Journal, dialer: Dialer | None, on: bool | None) -> str | None:
+    """Why the next call is not going to be recorded, as far as that can be seen."""
+    if dialer is None:
+        return "this Offhook does not know its dialer: run `offhook enable`"
+    if on is False:
+        way = dialer.taps if journal.before.get("told") else "`offhook enable` turns it on"
+        return f"its automatic recording is off: {way}"
+    now = read(phone, list(dialer.unlocks))
+    if not all(is_on(setting, now[setting.name]) for setting in dialer.unlocks):
+        return "the phone has taken its call recording away: `offhook enable` unlocks it"
+    return None
+
+
 def _now(phone: Phone, dialer: Dialer) -> bool | None:
     """Whether its automatic recording is on now; None where that can't be seen."""
     wanted = [setting for switch in dialer.switches for setting in switch]
     return Found("", dialer, settings=read(phone, wanted)).on
-
-
-def _unlocked(phone: Phone, dialer: Dialer) -> bool:
-    now = read(phone, list(dialer.unlocks))
-    return all(is_on(setting, now[setting.name]) for setting in dialer.unlocks)
-
-
-def _is_rooted(phone: Phone, verdict: Verdict) -> bool:
-    """Whether root is there, where the dialer at hand needs it: else nobody is asked for it."""
-    dialer = BY_NAME.get(verdict.detail.get("dialer", {}).get("name", ""))
-    if dialer is None or not (dialer.private or dialer.traces):
-        return False
-    try:
-        phone.root  # noqa: B018 - found once, or the reason why not
-    except RootError:
-        return False
-    return True
 
 
 __all__ = ["DialerRoute"]
