@@ -36,7 +36,7 @@ SOURCE = Source(
         ("com.android.dialer", "OnePlus", "msmnile", "ro.lineage.version", "lineageos"),
         ("com.android.dialer", "vivo", "mt6893", "ro.vivo.os.version", "vivo"),
         ("com.android.dialer", "Hisense", "ums512", "", "unisoc"),
-        ("com.skt.prod.dialer", "samsung", "exynos990", "", "tphone"),
+        ("com.skt.prod.dialer", "samsung", "exynos990", "", "skt"),
         ("", "samsung", "exynos990", "", "samsung"),
         # Another app shows the calls, so the maker's recorder does not run.
         ("com.truecaller", "Xiaomi", "mt6768", "ro.miui.ui.version.name", None),

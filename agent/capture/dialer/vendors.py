@@ -94,7 +94,7 @@ DIALERS: tuple[Dialer, ...] = (
         says="A voice tells both ends of the call that it is recorded.",
     ),
     Dialer(
-        "tphone",
+        "skt",
         "SK Telecom's T phone (A.)",
         frozenset(["com.skt.prod.dialer"]),
         "On the phone: T phone, Settings, call recording, automatic.",
