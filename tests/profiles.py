@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.lab.bcr import OWN, PREFS, StandIn, sound
+from tests.lab.bcr import OWN, PREFS, StandIn
 from tests.lab.errors import LabError
 from tests.lab.phone import LabPhone
+from tests.lab.sounds import sound
 from tests.lab.speech import conversation
 from tests.offhook import Offhook, wait_until
 from tests.sound import legs

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from agent.capture import law
-from tests.lab.bcr import ID, StandIn, sound
+from tests.lab.bcr import ID, StandIn
 from tests.lab.phone import LabPhone
+from tests.lab.sounds import sound
 from tests.offhook import PROGRAM, Offhook
 
 
