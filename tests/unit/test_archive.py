@@ -261,15 +261,15 @@ def test_a_recording_is_joined_with_the_one_call_that_fits(
 
 
 def test_a_call_that_comes_later_joins_then_and_says_how_far_apart(archive: Archive) -> None:
-    recording = put(archive, b"1", ended_ms=START + 30_000, number="117")
+    recording = put(archive, b"1", ended_ms=START + 30_000, number="+493011700117")
     assert archive.join_calls("P1") == []
-    archive.add_calls("P1", [call(-7, 30, number="117")])
+    archive.add_calls("P1", [call(-7, 30, number="+493011700117")])
     (found,) = archive.join_calls("P1")
     assert found.facts["contact"]["source"] == "call log, 7 s apart"
     assert found.facts["number"]["source"] == "test"  # what was known stays
     entry = archive.custody_of(recording.sha256)[-1]
     assert (entry.action, entry.detail["date_ms"]) == ("joined with a call", START - 7000)
-    assert "117" not in json.dumps(entry.detail).replace(str(START - 7000), "")
+    assert "3011700117" not in json.dumps(entry.detail).replace(str(START - 7000), "")
 
 
 def test_a_private_number_of_the_call_log_is_not_a_number(archive: Archive) -> None:
