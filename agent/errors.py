@@ -17,7 +17,8 @@
     ├── CaptureError            20   capture can't be turned on, or off, as asked
     │   ├── RouteError          21   no route works on this phone
     │   ├── ConsentError        22   no basis for recording was given
-    │   └── RestoreError        23   the phone could not be given back as it was
+    │   ├── RestoreError        23   the phone could not be given back as it was
+    │   └── ProofError          24   a test call was made, and nobody is heard in its recording
     ├── ArchiveError            30   something about the archive
     │   ├── NoRecordingError    31   no such recording, or more than one fits
     │   ├── BusyError           32   another Offhook works on this archive
@@ -143,6 +144,12 @@ class RestoreError(CaptureError):
     """The phone could not be given back as it was."""
 
     exit_code = 23
+
+
+class ProofError(CaptureError):
+    """A test call was made, and nobody is heard in its recording."""
+
+    exit_code = 24
 
 
 class ArchiveError(OffhookError):

@@ -92,6 +92,47 @@ class Offhook:
             assert process.stdout is not None
             process.stdout.close()
 
+    @contextmanager
+    def selftest(self, *words: str) -> Iterator[SelfTest]:
+        """``offhook --json selftest`` beside what the block does."""
+        process = subprocess.Popen(
+            [PROGRAM, "--json", "selftest", *words],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield SelfTest(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+class SelfTest:
+    """A self-test that runs, and what it has asked for so far."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.said = ""
+
+    def wait_for(self, words: str) -> None:
+        """Until it says this."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said += line
+            if words in line:
+                return
+        raise AssertionError(f"it did not say {words!r}: {self.said}")
+
+    def end(self, timeout: float = 120) -> Ran:
+        """Until it ends; nothing is asserted."""
+        out, err = self.process.communicate(timeout=timeout)
+        assert "Traceback" not in err, err
+        return Ran(self.process.returncode, out, self.said + err)
+
 
 class Watching:
     """A watch that runs, and the events that it has told so far."""

@@ -177,6 +177,15 @@ class Archive:
         """Join a phone's recordings with the calls that they are of; returns those joined now."""
         return joining.join(self, serial, since_ms)
 
+    def call_duration(self, recording: Recording) -> int | None:
+        """How long the call of a recording was, in whole seconds from the answer, by the phone's
+        call log; None where it was not found there."""
+        with self.reading() as db:
+            row = db.execute(
+                "SELECT duration_s FROM calls WHERE id = ?", [recording.call_id]
+            ).fetchone()
+        return None if row is None else int(row[0])
+
     # Recordings
 
     def recordings(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.capture.proof import Proof, Proofs
 from agent.capture.route import Verdict
 from agent.capture.routes import NAMES
 from agent.errors import RouteError, UsageError
@@ -19,38 +20,89 @@ class Choice:
 
 
 def choose(
-    verdicts: Sequence[Verdict], phone: str, *, asked: str | None = None, proven: str | None = None
+    verdicts: Sequence[Verdict],
+    phone: str,
+    *,
+    asked: str | None = None,
+    proofs: Proofs | None = None,
 ) -> Choice:
     """The route to take; RouteError with every reason when there is none.
 
-    ``proven`` is the route that a self-test heard on this very build. A recorder that is on
-    already is taken rather than fought: two of them never hold the call's tap at once.
+    ``proofs`` are what self-tests heard on this very build. A recorder that is on already is
+    taken rather than fought: two of them never hold the call's tap at once.
     """
     by_name = {verdict.route: verdict for verdict in verdicts}
     running = next((v for v in verdicts if v.on), None)
+    heard = _that_count(verdicts, proofs or {})
     if asked is not None:
-        return _asked(by_name, asked, running, phone)
+        return _asked(by_name, asked, running, phone, heard)
     if running is not None:
-        return Choice(running, f"it records on this phone already: {running.reason}")
-    if proven in by_name and by_name[proven].possible is not False:
-        return Choice(by_name[proven], "`offhook selftest` heard both ends with it on this build")
+        why = f"it records on this phone already: {running.reason}"
+        return Choice(running, why + _but(heard.get(running.route)))
     able = sorted(
         (v for v in verdicts if v.possible is not False),
-        key=lambda v: (v.possible is None, v.route == "microphone", _one_end(v)),
+        key=lambda v: (
+            _rank(heard.get(v.route)),
+            v.possible is None,
+            v.route == "microphone",
+            _one_end(v, heard.get(v.route)),
+        ),
     )
     if not able:
         reasons = "; ".join(f"{v.route}: {v.reason}" for v in verdicts)
         hint = next((v.instead for v in verdicts if v.instead), None)
         raise RouteError(f"no route for {phone}: {reasons}", hint=hint)
     best = able[0]
+    proof = heard.get(best.route)
+    if proof is not None and proof.result == "proven":
+        why = f"`offhook selftest` heard both ends with it on this build, on {proof.at[:10]}"
+        return Choice(best, why + "".join(_lost(v, heard) for v in able[1:]))
     passed = [f"{v.route}: {v.reason}" for v in verdicts[: verdicts.index(best)] if not v.possible]
-    why = best.reason
-    if best.possible is None:
+    why = best.reason + _but(proof)
+    if best.possible is None and proof is None:
         why += " (not proven: `offhook selftest` tells)"
-    return Choice(best, why + "".join(f"; not {reason}" for reason in passed))
+    why += "".join(f"; not {reason}" for reason in passed)
+    return Choice(best, why + "".join(_lost(v, heard) for v in able[1:]))
 
 
-def _asked(by_name: dict[str, Verdict], asked: str, running: Verdict | None, phone: str) -> Choice:
+def _that_count(verdicts: Sequence[Verdict], proofs: Proofs) -> dict[str, Proof]:
+    """The proofs that say something of what each route would do now."""
+    return {
+        v.route: proofs[v.route]
+        for v in verdicts
+        if v.route in proofs and proofs[v.route].counts_for(v)
+    }
+
+
+def _rank(proof: Proof | None) -> int:
+    """What was proven comes first, what was heard to fail last."""
+    if proof is None:
+        return 1
+    return {"proven": 0, "partly": 1, "failed": 2}[proof.result]
+
+
+def _but(proof: Proof | None) -> str:
+    """A word of warning, where the last test call was not what it should be."""
+    if proof is None or proof.result == "proven":
+        return ""
+    return f" (but by `offhook selftest` it {_had(proof)})"
+
+
+def _had(proof: Proof) -> str:
+    return proof.words if proof.result == "failed" else f"was {proof.words}"
+
+
+def _lost(verdict: Verdict, heard: Proofs) -> str:
+    """Why a route that may be likelier was not taken, where a test call says so."""
+    proof = heard.get(verdict.route)
+    if proof is None or proof.result != "failed":
+        return ""
+    return f"; not {verdict.route}: `offhook selftest` {proof.words}"
+
+
+def _asked(
+    by_name: dict[str, Verdict], asked: str, running: Verdict | None, phone: str, heard: Proofs
+) -> Choice:
     if asked not in by_name:
         raise UsageError(f"no route is called {asked!r}", hint=f"There are: {', '.join(NAMES)}.")
     verdict = by_name[asked]
@@ -63,9 +115,11 @@ def _asked(by_name: dict[str, Verdict], asked: str, running: Verdict | None, pho
         raise RouteError(
             f"{asked} does not work on {phone}: {verdict.reason}", hint=verdict.instead
         )
-    return Choice(verdict, f"asked for; {verdict.reason}")
+    return Choice(verdict, f"asked for; {verdict.reason}" + _but(heard.get(asked)))
 
 
-def _one_end(verdict: Verdict) -> bool:
+def _one_end(verdict: Verdict, proof: Proof | None) -> bool:
     """Whether it is known to hear only one end of a call."""
+    if proof is not None:
+        return len(proof.hears) == 1
     return len(verdict.legs) == 1 and verdict.legs[0] in ("uplink", "downlink")

@@ -16,6 +16,7 @@ from agent.capture.choose import Choice, choose
 from agent.capture.consent import Consent
 from agent.capture.journal import Journal, end_journal, read_journal, write_journal
 from agent.capture.look import ask, look
+from agent.capture.proof import Proofs
 from agent.capture.route import Options, Route, Setup, Tell, Verdict
 from agent.capture.routes import ROUTES, route_named, route_of
 from agent.errors import AudioError, CaptureError, ConsentError, OffhookError
@@ -24,12 +25,12 @@ from agent.phone.phone import Phone
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asked ``enable`` for: a route by name, or any; what it may work with; and
-    what others in the calls are to hear."""
+    """What the user asked ``enable`` for: a route by name, or any; what it may work with; what
+    test calls have proven on this build; and what others in the calls are to hear."""
 
     route: str | None = None
     options: Options = field(default_factory=Options)
-    proven: str | None = None
+    proofs: Proofs = field(default_factory=dict)
     announce: Announcement = field(default_factory=Announcement)
 
 
@@ -88,9 +89,9 @@ def _choose(phone: Phone, home: Path, wanted: Wanted, current: Route | None) -> 
     """What is on stays on, unless another route is asked for."""
     if current is not None and wanted.route in (None, current.name):
         verdicts = ask(look(phone, home, wanted.options), (current,))
-        return choose(verdicts, phone.facts.name, asked=current.name)
+        return choose(verdicts, phone.facts.name, asked=current.name, proofs=wanted.proofs)
     verdicts = ask(look(phone, home, wanted.options))
-    return choose(verdicts, phone.facts.name, asked=wanted.route, proven=wanted.proven)
+    return choose(verdicts, phone.facts.name, asked=wanted.route, proofs=wanted.proofs)
 
 
 def _announce(route: Route, verdict: Verdict, wanted: Announcement, tell: Tell) -> dict[str, Any]:

@@ -6,14 +6,13 @@ the phone was seen to be as it was. The user's consent for the phone lies beside
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent.capture.consent import Consent
+from agent.capture.kept import read_json, write_json
 from agent.errors import ConfigError
 
 
@@ -55,13 +54,13 @@ def _path(home: Path, serial: str, what: str = "") -> Path:
 
 def write_journal(home: Path, journal: Journal) -> None:
     """Keep the journal, on the disk before this returns."""
-    _write(_path(home, journal.serial), asdict(journal))
+    write_json(_path(home, journal.serial), asdict(journal))
 
 
 def read_journal(home: Path, serial: str) -> Journal | None:
     """The journal of a phone on which something was changed, else None."""
     path = _path(home, serial)
-    said = _read(path, "Without it, `offhook disable` can't compare; move it away to go on.")
+    said = read_json(path, "Without it, `offhook disable` can't compare; move it away to go on.")
     try:
         return None if said is None else Journal(**said)
     except TypeError as error:
@@ -72,7 +71,7 @@ def read_journal(home: Path, serial: str) -> Journal | None:
 
 def write_consent(home: Path, serial: str, consent: Consent) -> None:
     """Keep the user's answer for this phone."""
-    _write(_path(home, serial, ".consent"), consent.as_dict())
+    write_json(_path(home, serial, ".consent"), consent.as_dict())
 
 
 def read_consent(home: Path, serial: str) -> Consent | None:
@@ -82,7 +81,7 @@ def read_consent(home: Path, serial: str) -> Consent | None:
     """
     path = _path(home, serial, ".consent")
     hint = "Move it away; you are asked again."
-    said = _read(path, hint)
+    said = read_json(path, hint)
     if said is None:
         return None
     try:
@@ -97,31 +96,3 @@ def read_consent(home: Path, serial: str) -> Consent | None:
 def end_journal(home: Path, serial: str) -> None:
     """The phone is as it was."""
     _path(home, serial).unlink(missing_ok=True)
-
-
-def _write(path: Path, said: dict[str, Any]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    private = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(private, "w", encoding="utf-8") as file:
-        json.dump(said, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _read(path: Path, hint: str) -> dict[str, Any] | None:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"can't read {path}: {error}", hint=hint) from error
-    if not isinstance(said, dict):
-        raise ConfigError(f"can't read {path}: it is no JSON object", hint=hint)
-    return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
@@ -12,12 +13,13 @@ from rich.text import Text
 from agent.capture.doctor import Diagnosis, diagnose
 from agent.capture.offline.bundle import Bundle, check_target, save_bundle
 from agent.capture.offline.verdicts import Offline, diagnose_dumps
+from agent.capture.proof import Proofs, read_proofs
 from agent.capture.route import Verdict
 from agent.cli.common import App, pass_app
+from agent.cli.proven import mark, with_proof
 from agent.errors import UsageError
 from agent.text import shown
 
-MARKS = {True: "[green]yes[/]", False: "[red]no[/]", None: "[yellow]try it[/]"}
 _PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
 _PATH = click.Path(path_type=Path)
 
@@ -53,10 +55,15 @@ def doctor(app: App, phone: str | None, source: Path | None, bundle: Path | None
         diagnosis = diagnose(opened, app.home)
         if bundle is not None:
             saved = save_bundle(opened, diagnosis, bundle)
+        proofs = read_proofs(app.home, opened.facts)
     if app.json:
-        app.print_json(diagnosis.as_dict() | ({"bundle": saved.as_dict()} if saved else {}))
+        told: dict[str, Any] = {
+            "routes": [with_proof(verdict, proofs) for verdict in diagnosis.routes]
+        }
+        told |= {"bundle": saved.as_dict()} if saved else {}
+        app.print_json(diagnosis.as_dict() | told)
     else:
-        _print_diagnosis(app, diagnosis)
+        _print_diagnosis(app, diagnosis, proofs)
     if saved is not None:
         _print_bundle(app, saved)
 
@@ -100,7 +107,7 @@ def _print_offline(app: App, found: Offline) -> None:
     _print_warnings(app, dumps.warnings)
 
 
-def _print_diagnosis(app: App, found: Diagnosis) -> None:
+def _print_diagnosis(app: App, found: Diagnosis, proofs: Proofs) -> None:
     facts = found.facts
     space = "unknown" if facts.free_bytes is None else f"{facts.free_bytes / 2**30:.1f} GiB"
     sound = found.sound
@@ -126,7 +133,7 @@ def _print_diagnosis(app: App, found: Diagnosis) -> None:
         ("free", space),
         ("recorder", recorder_line),
     )
-    _print_routes(app, found.routes)
+    _print_routes(app, found.routes, proofs)
     _print_warnings(app, found.warnings)
 
 
@@ -140,7 +147,7 @@ def _print_facts(app: App, *rows: tuple[str, str]) -> None:
     app.console.print(table)
 
 
-def _print_routes(app: App, verdicts: Sequence[Verdict]) -> None:
+def _print_routes(app: App, verdicts: Sequence[Verdict], proofs: Proofs | None = None) -> None:
     app.console.print()
     routes = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     routes.add_column("route")
@@ -152,7 +159,7 @@ def _print_routes(app: App, verdicts: Sequence[Verdict]) -> None:
             why = f"{verdict.family}: {why}"
         why += "".join(f"\n{line}" for line in _plan_lines(verdict))
         why += f"\n{verdict.instead}" if verdict.instead else ""
-        routes.add_row(verdict.route, MARKS[verdict.possible], Text(why))
+        routes.add_row(verdict.route, mark(verdict, proofs or {}), Text(why))
     app.console.print(routes)
 
 

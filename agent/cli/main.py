@@ -20,6 +20,7 @@ from agent.cli import (
     library,
     naming,
     phone,
+    selftesting,
     syncing,
     watching,
 )
@@ -32,6 +33,7 @@ First steps:
   offhook devices                      the phones at hand
   offhook doctor                       what the phone can do
   offhook enable                       capture on
+  offhook selftest                     a test call, and whether both ends are heard
   offhook watch                        pull each recording as it appears
   offhook list                         what there is
 """
@@ -79,6 +81,7 @@ for _command in (
     *doctoring.COMMANDS,
     *phone.COMMANDS,
     *consenting.COMMANDS,
+    *selftesting.COMMANDS,
     *syncing.COMMANDS,
     *watching.COMMANDS,
     *library.COMMANDS,

@@ -15,16 +15,19 @@ from agent.archive import consents, live
 from agent.archive.archive import LOCK
 from agent.archive.lock import held_for
 from agent.capture import control
-from agent.capture.consent import BASES
+from agent.capture.choose import Choice
+from agent.capture.consent import BASES, Consent
 from agent.capture.control import Wanted
 from agent.capture.journal import read_journal
 from agent.capture.look import ask, look
+from agent.capture.proof import read_proofs
 from agent.capture.route import Options, RouteStatus
 from agent.capture.routes import NAMES, ROUTES, route_named, route_of
 from agent.cli import consenting, syncing
 from agent.cli.common import App, pass_app
-from agent.cli.doctoring import MARKS
+from agent.cli.proven import mark, with_proof
 from agent.errors import NoPhoneError, RestoreError
+from agent.phone.phone import Phone
 from agent.text import shown
 
 _PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
@@ -70,13 +73,9 @@ def enable(
             at_boot = before is not None and before.options.get("at_boot") == "True"
         options |= {"at_boot": at_boot, "spool_mb": app.config.spool_mb}
         options["microphone"] = options["microphone"] or app.config.microphone
-        wanted = Wanted(route, Options(**options), announce=app.config.announce)
         given = consenting.ask(app, opened, basis, here, there)
-        since_ms = opened.clock_ms()
-        choice = control.enable(opened, app.home, given, app.note, wanted)
-        verdict = choice.verdict
-        consenting.note_on(app, opened, choice, given, since_ms)
-        name = opened.facts.name
+        choice = turn_on(app, opened, given, route, Options(**options))
+        verdict, name = choice.verdict, opened.facts.name
         journal = read_journal(app.home, opened.serial)
     if app.json:
         said = {"enabled": True, "phone": name, "why": choice.why, "consent": given.as_dict()}
@@ -101,6 +100,16 @@ def enable(
     app.note("Now run `offhook watch`, and make a call. `offhook disable` gives the phone back.")
 
 
+def turn_on(app: App, phone: Phone, given: Consent, route: str | None, options: Options) -> Choice:
+    """Turn capture on, by what test calls have proven on this build."""
+    proofs = read_proofs(app.home, phone.facts)
+    wanted = Wanted(route, options, proofs, announce=app.config.announce)
+    since_ms = phone.clock_ms()
+    choice = control.enable(phone, app.home, given, app.note, wanted)
+    consenting.note_on(app, phone, choice, given, since_ms)
+    return choice
+
+
 @click.command()
 @_PHONE
 @pass_app
@@ -119,17 +128,7 @@ def disable(app: App, phone: str | None) -> None:
                 app.print_json({"enabled": False, "phone": name, "compared": []})
             app.note(f"Capture is not on: nothing was changed on {name}.")
             return
-        control.stop(opened, app.home, app.note)
-        left = syncing.drain(app, opened)
-        if left:
-            raise RestoreError(
-                f"capture is off, but {left} recordings could not be filed, and stay where they are",
-                hint="`offhook sync` says why; then run `offhook disable` again.",
-            )
-        compared = control.give_back(opened, app.home, app.note)
-        with app.archive() as archive:
-            consents.end(archive, opened.serial, opened.clock_ms())
-            archive.log("capture off", phone=opened.serial, detail={"compared": compared})
+        compared = turn_off(app, opened)
     if app.json:
         app.print_json({"enabled": False, "phone": name, "compared": compared})
         return
@@ -137,6 +136,25 @@ def disable(app: App, phone: str | None) -> None:
         app.note(f"Capture is off. {name} is as it was: {len(compared)} settings compared.")
     else:
         app.note(f"Capture is off on {name}. It was turned on elsewhere: nothing to compare with.")
+
+
+def turn_off(app: App, phone: Phone) -> list[str]:
+    """Turn capture off, pull what is left, and give the phone back; what was compared.
+
+    RestoreError when recordings would be lost, or something is not as it was.
+    """
+    control.stop(phone, app.home, app.note)
+    left = syncing.drain(app, phone)
+    if left:
+        raise RestoreError(
+            f"capture is off, but {left} recordings could not be filed, and stay where they are",
+            hint="`offhook sync` says why; then run `offhook disable` again.",
+        )
+    compared = control.give_back(phone, app.home, app.note)
+    with app.archive() as archive:
+        consents.end(archive, phone.serial, phone.clock_ms())
+        archive.log("capture off", phone=phone.serial, detail={"compared": compared})
+    return compared
 
 
 @click.command()
@@ -235,17 +253,19 @@ def routes(app: App, phone: str | None) -> None:
             options = Options(microphone=app.config.microphone)
             verdicts = {v.route: v for v in ask(look(opened, app.home, options))}
             journal = read_journal(app.home, opened.serial)
+            proofs = read_proofs(app.home, opened.facts)
     except NoPhoneError:
         if phone is not None:
             raise
-        verdicts, journal = {}, None
+        verdicts, journal, proofs = {}, None, {}
     if app.json:
         rows: list[dict[str, Any]] = []
         for route in ROUTES:
             verdict = verdicts.get(route.name)
             about = {"route": route.name, "what": route.what, "needs": route.needs}
             on = journal is not None and journal.route == route.name
-            rows.append((verdict.as_dict() if verdict else {}) | about | {"on": on})
+            told = with_proof(verdict, proofs) if verdict else {}
+            rows.append(told | about | {"on": on})
         app.print_json(rows)
         return
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -253,7 +273,7 @@ def routes(app: App, phone: str | None) -> None:
         table.add_column(heading, overflow="fold")
     for route in ROUTES:
         verdict = verdicts.get(route.name)
-        works = (MARKS[verdict.possible],) if verdict else ()
+        works = (mark(verdict, proofs),) if verdict else ()
         table.add_row(route.name, *works, Text(route.what), Text(route.needs))
     app.console.print(table)
 

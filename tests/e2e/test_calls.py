@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.lab.phone import LabPhone
 from tests.lab.speech import conversation
 from tests.offhook import Offhook, wait_until
 from tests.sound import compare
+from tests.testcall import spoken, wav
 
 pytestmark = pytest.mark.vm
 
@@ -344,3 +346,30 @@ def test_audioreach_is_refused_with_what_to_do_instead(
     assert routes[0]["route"] == "alsa"
     assert routes[0]["possible"] is False
     assert audioreach.diff(before, audioreach.snapshot()) == []
+
+
+def test_selftest_proves_both_legs_apart_and_leaves_the_phone_as_it_was(
+    sm8250: LabPhone, tmp_path: Path
+) -> None:
+    before = sm8250.snapshot()
+    offhook = Offhook(tmp_path / "home", sm8250.address)
+    # An emulated phone may be asked seconds late: each end speaks longer than its turn.
+    said = wav(spoken((0.5, 7.0), (9.5, 25.0), 25.0))
+    sm8250.root("cat > /lab/state/speech.wav", input=said)
+    call = sm8250.start_call(dialled=True, active=60.0)
+    consent = ("--basis", "own-line", "--here", "DE")
+    with offhook.selftest("--enable", "--dial", "+441632960999", "--turn", "4", *consent) as test:
+        test.wait_for("hang up now")
+        call.hang_up()
+        ran = test.end()
+    call.wait()
+    assert ran.json["route"] == "alsa"
+    # On a busy computer the recorder may begin too late, and that is told.
+    assert set(ran.json["defects"]) <= {"short"}, ran.out
+    assert ran.code == (50 if ran.json["defects"] else 0), ran.err
+    assert [each["channel"] for each in ran.json["channels"]] == ["uplink", "downlink"]
+    assert [each["hears"] for each in ran.json["channels"]] == [["near"], ["far"]]
+    report = Path(ran.json["report"]).read_text()
+    assert json.loads(report)["plan"]["pcm"] == 23
+    assert all(word not in report for word in (sm8250.serial, "960999"))
+    assert sm8250.diff(before, sm8250.snapshot()) == []

@@ -30,6 +30,8 @@ class Call:
 
     ``app`` is the package of an app whose own call it is: Telecom knows it, the radio and its
     registry do not, and it is in the call log only where it is ``managed`` (a SIP account).
+
+    ``dialled``: it is a call that goes out, once the phone dials one: to the number dialled.
     """
 
     number: str = "+4917012345678"
@@ -50,6 +52,7 @@ class Call:
     takeover: bool = False
     app: str = ""
     managed: bool = False
+    dialled: bool = False
     log_delay: float = 0.1
     logged: bool = True
 
@@ -67,7 +70,7 @@ class Call:
         words += ["--presentation", self.presentation, "--outcome", self.outcome]
         words += ["--second-number", self.second_number, "--second-contact", self.second_contact]
         words += ["--app", self.app] + ["--managed"] * self.managed
-        words += ["--takeover"] * self.takeover
+        words += ["--takeover"] * self.takeover + ["--dialled"] * self.dialled
         for name in _LENGTHS:
             seconds = f"{getattr(self, name):.3f}".rstrip("0").rstrip(".") or "0"
             words += [f"--{name.replace('_', '-')}", seconds]

@@ -51,6 +51,7 @@ class CallWords(TypedDict, total=False):
     takeover: bool
     app: str
     managed: bool
+    dialled: bool
     log_delay: float
     logged: bool
 
