@@ -322,7 +322,8 @@ def _print_sound(app: App, archive: Archive, found: Recording) -> None:
 
 
 def _print_history(app: App, seen: list[dict[str, Any]], entries: list[Entry]) -> None:
-    app.console.print("\nseen on the phone", style="bold")
+    if seen:  # else it was recorded here
+        app.console.print("\nseen on the phone", style="bold")
     for one in seen:
         gone = f", gone by {when(one['gone_ms'])}" if one["gone_ms"] else ""
         app.note(f"  {when(one['first_seen_ms'])}  {shown(one['phone'])}  {one['path']}{gone}")

@@ -16,7 +16,7 @@ from agent.archive.records import Recording
 from agent.capture.announcement import Announcement
 from agent.errors import AudioError, CaptureError, DiskFullError, LinkError
 from agent.sync import live as engine
-from agent.sync.live import recover, session, tape
+from agent.sync.live import follower, recover, session, tape
 from tests.lab.phone import LabPhone
 from tests.live.conftest import Desk, without_notifications
 from tests.live.sounds import FakeRoute, Tone
@@ -122,8 +122,13 @@ def test_no_notification_no_recording(lab: LabPhone, desk: Desk) -> None:
 
 
 def test_a_notification_that_can_not_be_shown_any_more_ends_the_recording(
-    lab: LabPhone, desk: Desk
+    lab: LabPhone, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def quick(text: str) -> str:
+        assert 'passed "$seen" 5000 && keep_notice' in text
+        return text.replace('"$seen" 5000 && keep_notice', '"$seen" 300 && keep_notice')
+
+    monkeypatch.setattr(follower, "_bare", quick)
     with desk.recording():
         call = lab.start_call(ring=0.3, active=40)
         desk.until("state", "recording")
