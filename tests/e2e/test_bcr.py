@@ -221,6 +221,25 @@ def test_what_recorded_before_goes_on_recording_after(bcr: StandIn, offhook: Off
     assert "write_metadata" not in bcr.prefs()
 
 
+def test_disable_beside_a_watch_waits_for_no_files_of_others(
+    bcr: StandIn, offhook: Offhook
+) -> None:
+    tree = "content://com.android.externalstorage.documents/tree/primary%3ARecordings"
+    bcr.settings(output_dir=tree)
+    bcr.phone.root("cd /data/media/0/Recordings; echo memo > 'Voice 001.m4a'; : > 20260101_101010_a.wav; "
+                   "chown 1023:1023 *; chmod 660 *")  # fmt: skip
+    offhook.good(*ENABLE)
+    try:
+        with offhook.watching() as watching:
+            watching.wait("state", text="idle")
+            digest = call(bcr, "wav")
+            ran = offhook.good("disable", timeout=50)
+        assert "Another Offhook is at it" in ran.out
+    finally:
+        bcr.phone.root("rm -f /data/media/0/Recordings/*")
+    assert hashes(offhook) == [digest]
+
+
 def test_no_notification_no_recording(bcr: StandIn, offhook: Offhook) -> None:
     prefs, allowed = bcr.prefs(), bcr.allowed()
     bcr.phone.root("mount --bind /system/bin/false /system/bin/log; "

@@ -96,7 +96,8 @@ def test_a_dialer_that_records_is_taken_and_each_call_comes_once_and_whole(
         watching.wait("filed", count=2)
     rows = offhook.rows()
     assert [row["sha256"] for row in rows] == made
-    assert "Ada_Miller (work)(0049301)" in rows[0]["original_name"]
+    assert [row["number"] for row in rows] == ["+49301", "+49302"]
+    assert rows[0]["contact"] == "Ada_Miller (work)"
     assert {row["route"] for row in rows} == {"dialer"}
     assert [row["flags"] for row in rows] == [[], []]
     assert all(row["verified"] for row in rows)
