@@ -78,7 +78,7 @@ def test_a_dialer_that_records_is_taken_and_each_call_comes_once_and_whole(
     miui: DialerStandIn, offhook: Offhook
 ) -> None:
     miui.phone.root(f"cmd settings put system {KEY} 1; echo old > {miui.folder}/old.mp3")
-    miui.knows("+49301", "Ada_Miller (work)")
+    miui.knows("+493012340001", "Ada_Miller (work)")
     before = miui.phone.snapshot()
     said = offhook.good("--json", *ENABLE)
     assert (said.json["route"], said.json["possible"]) == ("dialer", True)
@@ -89,14 +89,17 @@ def test_a_dialer_that_records_is_taken_and_each_call_comes_once_and_whole(
     made = []
     with offhook.watching() as watching:
         watching.wait("state", text="idle")
-        made.append(call(miui, number="+49301"))
+        made.append(call(miui, number="+493012340001"))
         # The file stands still while the call is held, and is no recording yet.
         miui.goes_wrong("slow")
-        made.append(call(miui, number="+49302", direction="out", hold=4.0, resume=0.5))
+        made.append(call(miui, number="+493012340002", direction="out", hold=4.0, resume=0.5))
         watching.wait("filed", count=2)
     rows = offhook.rows()
     assert [row["sha256"] for row in rows] == made
-    assert [row["number"] for row in rows] == ["0049301", "0049302"]  # as MIUI writes them
+    assert [row["number"] for row in rows] == [
+        "00493012340001",
+        "00493012340002",
+    ]  # as MIUI writes them
     assert rows[0]["contact"] == "Ada_Miller (work)"
     assert {row["route"] for row in rows} == {"dialer"}
     assert [row["flags"] for row in rows] == [[], []]
