@@ -262,10 +262,10 @@ def test_a_call_is_not_recorded_on_when_the_notification_can_not_be_shown(
     sm8250: LabPhone, enable: Enable
 ) -> None:
     on = enable(sm8250)
-    call = sm8250.start_call(active=25.0)
+    call = sm8250.start_call(active=90.0)
     recording_now(sm8250)
     with without_notifications(sm8250):
-        wait_until(lambda: "state=refused" in sm8250.root(f"cat {H}/run/state"), timeout=20)
+        wait_until(lambda: "state=refused" in sm8250.root(f"cat {H}/run/state"), timeout=60)
         assert ".wav" in sm8250.root(f"ls {H}/spool")
         assert sm8250.snapshot()["mixer"] == on.before["mixer"]
     call.hang_up()

@@ -26,10 +26,10 @@ from tests.faults.memory import SPOOL, MemoryPhone, wav
 
 phone = MemoryPhone(chunk=65536)
 phone.put("/spool/long.json", b'{"schema": 1}')
-phone.put("/spool/long.wav", wav(20))
+phone.put("/spool/long.wav", wav(60))
 with Archive(Path(sys.argv[1]), write=True) as archive:
     engine = SyncEngine(archive, phone, [SPOOL])
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
     try:
         engine.run_once()
     except DiskFullError as error:
