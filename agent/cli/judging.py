@@ -51,11 +51,13 @@ def _sound_began(recording: Recording) -> int | None:
     return recording.started_ms if said and not call_began else None
 
 
-def why_none(phone: Phone, route: Route, journal: Journal | None, waited_s: float) -> str:
+def why_none(
+    phone: Phone, route: Route, journal: Journal | None, told: str | None, waited_s: float
+) -> str:
     """What a recorder says that made no recording."""
     words = f"no recording came of the call within {waited_s:.0f} s"
     try:
-        problem = route.status(phone, journal).problem
+        problem = told or route.status(phone, journal).problem
     except OffhookError as error:
         problem = error.message
     return f"{words}: {problem}" if problem else words

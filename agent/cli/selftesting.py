@@ -218,7 +218,9 @@ def _test(app: App, phone: Phone, asked: _Asked, path: Path | None) -> _Tested:
     recording = max(found, key=lambda each: each.duration_s or 0.0, default=None)
     if recording is None:
         judgement = Judgement(
-            "failed", defects=("nothing",), words=(why_none(phone, route, journal, _PATIENCE_S),)
+            "failed",
+            defects=("nothing",),
+            words=(why_none(phone, route, journal, bringing.problem, _PATIENCE_S),),
         )
     else:
         judgement = judge_recording(app, recording, call, legs, len(found))

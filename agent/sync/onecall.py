@@ -71,6 +71,8 @@ class Bringing:
         self._thread: threading.Thread | None = None
         self._broken: BaseException | None = None
         self._opened = ExitStack()
+        self.problem: str | None = None
+        """Why a call was not recorded, as the watch told it last."""
 
     def __enter__(self) -> Self:
         self.ensure()
@@ -140,6 +142,8 @@ class Bringing:
     def _take(self, event: WatchEvent | SyncEvent) -> None:
         if isinstance(event, WatchEvent) and event.report is not None:
             self._unfinished = bool(event.report.waiting)
+        if isinstance(event, WatchEvent) and event.kind in ("state", "lost") and event.error:
+            self.problem = event.error.message
 
     @contextmanager
     def _same_phone(self) -> Iterator[Phone]:

@@ -19,6 +19,7 @@ from tests.lab.scrcpy import StandIn, jar
 from tests.lab.speech import conversation
 from tests.offhook import Offhook
 from tests.sound import read_wav
+from tests.testcall import spoken, wav
 
 ENABLE = ("enable", "--basis", "own-line", "--here", "DE")
 RATE = 48000
@@ -159,3 +160,27 @@ def test_a_call_without_sound_says_why(
     (failed,) = [e for e in watching.events if e.get("text") == "failed"]
     assert "no sound of this call: Failed to start audio capture" in failed["error"]
     assert offhook.rows() == []
+
+
+def test_selftest_by_a_route_on_which_this_computer_hears_the_call(
+    lab: LabPhone, server: StandIn, offhook: Offhook, file: str, tmp_path: Path
+) -> None:
+    offhook.good(*ENABLE, "--scrcpy-server", file)
+    said = tmp_path / "turns.wav"
+    said.write_bytes(wav(spoken((0.3, 4.0), (4.8, 10.0), 10.0)))
+    server.say(said)
+    try:
+        call = lab.start_call(dialled=True, ring=0.2, active=30.0)
+        with offhook.selftest("--turn", "2", "--dial", "+441632960777") as test:
+            test.wait_for("hang up now")
+            call.hang_up()
+            ran = test.end()
+        call.wait()
+    finally:
+        server.say(conversation(10))
+    assert ran.code == 0, ran.out + ran.err
+    assert (ran.json["route"], ran.json["result"]) == ("voicecall", "proven")
+    assert [each["hears"] for each in ran.json["channels"]] == [["near", "far"]] * 2
+    assert ran.json["likenesses"][0]["correlation"] > 0.99
+    assert server.running() == 0
+    assert "960777" not in Path(ran.json["report"]).read_text()

@@ -168,10 +168,17 @@ def test_an_echo_in_a_leg_is_no_mix(legs: Samples, verdict: Verdict) -> None:
     assert found.channels[1].good
 
 
+def test_a_beep_in_somebodys_turn_is_no_voice(legs: Samples, verdict: Verdict) -> None:
+    beeps = legs.copy()
+    beeps[:, 1] += tone(1400, 0.4, 1.0) * (np.arange(len(legs)) < NEAR[1] * RATE)
+    assert verdict(beeps).result == "proven"
+
+
 def test_fewer_channels_than_promised(legs: Samples, verdict: Verdict) -> None:
     found = verdict(legs.sum(axis=1) / 2)
     assert (found.result, found.defects) == ("partly", ("missing",))
-    assert "1 channels of 2" in found.words[0]
+    assert "there is 1 channel of 2" in found.words[0]
+    assert verdict(legs.sum(axis=1) / 2, ("mixed", "mixed")).result == "proven"
 
 
 def test_a_voice_outside_the_turns_is_not_taken_for_an_end(verdict: Verdict) -> None:

@@ -134,9 +134,10 @@ def judge(heard: Heard, legs: Sequence[str], length: Length) -> Judgement:
     ]
     defects: list[Defect] = []
     words: list[str] = []
-    if len(legs) > count:
+    if len(legs) > count and set(legs) & set(_ROLES):
         defects.append("missing")
-        words.append(f"there are {count} channels of {len(legs)}: {' and '.join(legs)}")
+        are = "is 1 channel" if count == 1 else f"are {count} channels"
+        words.append(f"there {are} of {len(legs)}: {' and '.join(legs)}")
     for alike in heard.likenesses:
         if abs(alike.correlation) >= COPY and not _may_be_alike(roles, alike):
             defects.append("copy")

@@ -28,6 +28,7 @@ _VOICED = 0.5
 # 0.95 and more, vowels 0.5 to 0.9.
 _TONAL = 0.93
 _TONES = 0.6  # so much of what is periodic is tonal: then it is no voice
+_TONE_EDGE = 2  # frames
 # Unvoiced sounds and the pauses inside a word are speech too.
 _AROUND_S = 0.15
 _LEAST_VOICED_S = 0.3  # less in a whole recording is a click, or chance
@@ -83,7 +84,9 @@ class Voice:
 
     @cached_property
     def _voiced(self) -> Flags:
-        return self._active & self._periodic & ~self._tonal
+        # Where a tone begins and ends it is in more pitches.
+        near_tone = np.convolve(self._tonal, np.ones(2 * _TONE_EDGE + 1), "same") > 0.5
+        return np.asarray(self._active & self._periodic & ~near_tone)
 
     @cached_property
     def kind(self) -> Literal["noise", "tone", "speech"]:
