@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "9")  # where nobody listens
     monkeypatch.setenv("ANDROID_USER_HOME", str(tmp_path / "android"))
+
+
+@pytest.fixture(autouse=True)
+def umask_as_it_was() -> Iterator[None]:
+    """The command closes its files to others; a lab phone started later must not."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)
