@@ -13,11 +13,10 @@ from tests.lab.phone import LabPhone
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Phones in QEMU and the stand-ins of recorders play in real time, which this computer may
-    not have to give: such a test is run once more when it fails, and the summary says so."""
+    """A phone in QEMU plays and records in real time, which this computer may not have to give:
+    such a test is run once more when it fails, and the summary says so."""
     for item in items:
-        live = item.path.parent.name in ("e2e", "live")
-        if live or "vm_of" in getattr(item, "fixturenames", ()):
+        if "vm_of" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
