@@ -17,8 +17,9 @@ from typing import Any, Literal
 from agent.archive import custody
 from agent.archive.archive import Archive
 from agent.archive.filing import require_writer
+from agent.archive.lock import held_for
 from agent.archive.store import disk_errors, sha256_of, sync_folder
-from agent.errors import ArchiveError, BusyError
+from agent.errors import ArchiveError
 from agent.text import shown
 
 ASIDE = "set-aside"  # beside the archive: files whose bytes are not what was filed
@@ -135,7 +136,7 @@ def _strangers(archive: Archive, known: set[str], lost: list[dict[str, Any]]) ->
         if relative in known:
             continue
         if path.name.startswith(".") and path.name.endswith(".part"):
-            if not _somebody_writes(archive):
+            if held_for(archive.lock.path) is None:
                 yield Finding("left over", "a run that was killed left it", shown(relative))
             continue
         row = None
@@ -165,17 +166,6 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield from _walk(Path(entry.path))
         else:
             yield Path(entry.path)
-
-
-def _somebody_writes(archive: Archive) -> bool:
-    if archive.lock.held:
-        return True
-    try:
-        archive.lock.acquire()
-    except BusyError:
-        return True
-    archive.lock.release()
-    return False
 
 
 def _edited(archive: Archive, rows: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -218,7 +208,8 @@ class Mended:
 def mend(archive: Archive, found: Audit) -> Mended:
     """Put right what can be: names and modes here, lost bytes by being pulled again.
 
-    A file with wrong bytes is set aside, not removed. Each step is in the custody log.
+    A file with wrong bytes is set aside, not removed. Each step is in the custody log. What a
+    killed run left is seen to by opening the archive for writing, which this needs.
     """
     require_writer(archive)
     mended, phones = Mended(), set[str]()
@@ -237,9 +228,6 @@ def mend(archive: Archive, found: Audit) -> Mended:
                 _log(archive, "set aside", one, {"to": aside})
                 mended.done.append(f"{one.path} has wrong bytes: it was moved to {aside}")
             phones |= _see_again(archive, one.sha256)
-        elif one.kind == "left over":
-            archive.store.clean()
-            mended.done.append(f"{one.path} was removed")
     mended.again = sorted(phones)
     return mended
 

@@ -155,6 +155,7 @@ def add_contacts(archive: Archive, serial: str, contacts: Iterable[Contact]) -> 
                 "SELECT sha256 FROM recordings WHERE call_id = ? AND contact IS NULL", [call["id"]]
             ):
                 archive.change(row["sha256"], {"contact": fact})
+                archive.log("named by the phone's contacts", sha256=row["sha256"], phone=serial)
     return len(named)
 
 
