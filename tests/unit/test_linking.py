@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.archive import Archive, joining
+from agent.archive.audit import audit
 from agent.archive.calls import CallFilters, listed
 from agent.archive.filing import NewRecording, file_part
 from agent.archive.join import Look
@@ -35,6 +36,8 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
     with Archive(tmp_path, write=True, clock=lambda: T + 10_000_000) as opened:
         opened.add_phone("S1")
         yield opened
+        # Whatever the program did to a row, the custody log has it.
+        assert [one for one in audit(opened).findings if one.kind == "edited"] == []
 
 
 def put(archive: Archive, start: int, length_s: float = 30.0, **said: Any) -> Recording:
