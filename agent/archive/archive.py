@@ -20,7 +20,7 @@ from typing import Any, Self
 from sqlite_utils import Database, Migrations
 
 from agent import __version__
-from agent.archive import calls, custody, filing, joining, live, query, sightings
+from agent.archive import arrivals, calls, custody, filing, joining, live, query, sightings
 from agent.archive.db import Index
 from agent.archive.join import Look
 from agent.archive.lock import WriterLock
@@ -81,6 +81,7 @@ class Archive:
             undo.callback(self.close)
             self.ensure(ARCHIVE)
             self.ensure(live.LIVE)
+            self.ensure(arrivals.ARRIVALS)
             if self._write:
                 self.lock.acquire()
                 filing.recover(self)
@@ -310,9 +311,10 @@ class Archive:
             return custody.entries(db, sha256)
 
     def sightings_of(self, sha256: str) -> list[dict[str, Any]]:
-        """Where a recording was seen, first sighting first; paths as shown text."""
+        """Where a recording was seen, on phones and then on this computer, first sighting first;
+        paths as shown text."""
         with self.reading() as db:
-            return sightings.of_recording(db, sha256)
+            return sightings.of_recording(db, sha256) + arrivals.of_recording(db, sha256)
 
     def verify_chain(self) -> list[str]:
         """What is wrong with the custody log, in words; empty when it is whole."""

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlite_utils import Database
 
+from agent.archive import arrivals
+from agent.archive.arrivals import Arrival
 from agent.archive.names import archive_path
 from agent.archive.records import Fact, Recording, storable
 from agent.archive.search import row_of
@@ -49,6 +51,7 @@ class NewRecording:
     ``original_name`` is as the phone has it; ``sound`` holds the columns that were measured
     (duration_s, format, codec, rate, channels, levels, silent, silent_channels, problem).
     ``recorded`` says by what it was recorded here, for the custody log; None where it was pulled.
+    ``arrival`` is where it lay on this computer, where it did.
     """
 
     original_name: str
@@ -63,6 +66,7 @@ class NewRecording:
     sidecar: str | None = None
     how: dict[str, Any] = field(default_factory=dict)
     recorded: dict[str, str] | None = None
+    arrival: Arrival | None = None
 
     @property
     def path(self) -> PurePosixPath:
@@ -103,6 +107,21 @@ def file_part(archive: Archive, part: Part, new: NewRecording) -> tuple[Recordin
             return archive.recording(part.sha256), True
     finally:
         part.discard()
+
+
+def file_known(archive: Archive, sha256: str, new: NewRecording) -> Recording | None:
+    """Note that bytes were seen again that the archive has, on the disk, too; None where it does
+    not, so that they have to be filed. An arrival that was noted before is no news."""
+    require_writer(archive)
+    with archive.filing:
+        if not archive.has(sha256):
+            return None
+        known = archive.recording(sha256)
+        if not archive.file_of(known).exists():
+            return None
+        if new.arrival is None or not arrivals.is_noted(archive, new.arrival, sha256):
+            _seen_again(archive, sha256, new, "seen again")
+        return known
 
 
 def recover(archive: Archive) -> int:
@@ -194,6 +213,7 @@ def _work(archive: Archive, part: Part, new: NewRecording) -> dict[str, Any]:
         "remote": remote,
         "how": new.how,
         "recorded": new.recorded,
+        "arrival": None if new.arrival is None else vars(new.arrival),
     }
 
 
@@ -221,6 +241,8 @@ def _finish(archive: Archive, path: str, work: dict[str, Any]) -> None:
                 detail={"archived": path, "size": row["size"], **work["how"]},
             )
         _sighting_filed(db, work["sighting"], row["sha256"], archive.clock())
+        if (arrival := work.get("arrival")) is not None:
+            arrivals.note(db, Arrival(**arrival), row["sha256"], archive.clock())
         db.execute("DELETE FROM filing WHERE path = ?", [path])
 
 
@@ -232,16 +254,22 @@ def _file_again(archive: Archive, part: Part, new: NewRecording) -> Recording:
     if not final.exists():
         archive.store.place_again(part, PurePosixPath(known.path))
         action = "restored"
+    _seen_again(archive, part.sha256, new, action)
+    return known
+
+
+def _seen_again(archive: Archive, sha256: str, new: NewRecording, action: str) -> None:
     with archive.writing() as db:
-        _sighting_filed(db, new.sighting, part.sha256, archive.clock())
+        _sighting_filed(db, new.sighting, sha256, archive.clock())
+        if new.arrival is not None:
+            arrivals.note(db, new.arrival, sha256, archive.clock())
         archive.log(
             action,
-            sha256=part.sha256,
+            sha256=sha256,
             phone=new.phone,
             path=None if new.remote_path is None else shown(new.remote_path),
             detail=new.how,
         )
-    return known
 
 
 def _sighting_filed(db: Database, sighting: int | None, sha256: str, now_ms: int) -> None:

@@ -126,7 +126,10 @@ def join_words(
             what = "call" if not number else "and call"
             lines.append(f"{what} {call['id']}, {when(call['date_ms'])}{_why(call)}")
     if not joined:
-        lines.append("no call: " + (decision.reason if decision else "it has no time"))
+        lines.append(
+            "no call: "
+            + (decision.reason if decision else "whose phone it is, or its time, is not known")
+        )
         for one in decision.candidates if decision and listed else ():
             at = when(one.call.date_ms)
             lines.append(f"perhaps call {one.call.id}, {at} ({_score(one.score)}: {one.reason})")

@@ -323,10 +323,11 @@ def _print_sound(app: App, archive: Archive, found: Recording) -> None:
 
 def _print_history(app: App, seen: list[dict[str, Any]], entries: list[Entry]) -> None:
     if seen:  # else it was recorded here
-        app.console.print("\nseen on the phone", style="bold")
+        app.console.print("\nseen", style="bold")
     for one in seen:
         gone = f", gone by {when(one['gone_ms'])}" if one["gone_ms"] else ""
-        app.note(f"  {when(one['first_seen_ms'])}  {shown(one['phone'])}  {one['path']}{gone}")
+        where = "this computer" if one.get("here") else shown(one["phone"])
+        app.note(f"  {when(one['first_seen_ms'])}  {where}  {one['path']}{gone}")
     app.console.print("\ncustody", style="bold")
     for entry in entries:
         app.note(f"  {entry.seq}  {entry.at}  {shown(entry.action)}  ({shown(entry.actor)})")

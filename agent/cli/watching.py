@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from types import FrameType
 
 import click
 
@@ -19,6 +17,7 @@ from agent.capture.journal import read_journal
 from agent.cli.common import App, Target, pass_app
 from agent.cli.metering import Meter
 from agent.cli.rows import as_json, line, who
+from agent.cli.stopping import stopped_by_signals
 from agent.cli.syncing import targets_of
 from agent.phone.phone import Phone
 from agent.sync.events import SyncEvent, WatchEvent
@@ -41,7 +40,7 @@ def watch(app: App, phone: str | None) -> None:
     lines = _Lines(app)
     with (
         app.archive(write=True, purpose="watch") as archive,
-        _stopped_by_signals(stop),
+        stopped_by_signals(stop),
         lines.meter,
     ):
         for recording in recover(archive):
@@ -143,21 +142,6 @@ def _lead(one: _Watched, change: Change) -> None:
 
 
 _STRANGER = "is there too, and not watched: `offhook --phone SERIAL doctor` makes it known"
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM end the watch in good order."""
-
-    def handler(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 class _Lines:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from agent.archive import consents
 from agent.archive.archive import Archive
 from agent.archive.filing import NewRecording
 from agent.archive.joining import BY_FILE
-from agent.archive.records import Fact
+from agent.archive.records import Fact, Recording
 from agent.archive.sightings import Sighting
 from agent.archive.store import Part
 from agent.audio.measure import BrokenAudioError, measure
@@ -14,7 +17,8 @@ from agent.capture.consent import fact_of
 from agent.errors import AudioError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import Source
-from agent.sync.named import NOWHERE, Place, beside, read_name
+from agent.sync.named import NOWHERE, Place, beside, overruled, read_name
+from agent.sync.settled import PROVISIONAL
 
 NO_SIDECAR = "no sidecar"
 
@@ -53,17 +57,22 @@ def listen(part: Part, new: NewRecording, *, deaf: bool) -> None:
 
     ``deaf`` leaves the sound alone, because decoding it has killed the program before.
     """
+    listen_to(part.path, new, deaf=deaf)
+
+
+def listen_to(path: Path, new: NewRecording, *, deaf: bool) -> None:
+    """The same of any file with the recording's bytes."""
     if deaf:
         new.sound = {"problem": "not measured: the program died of it before"}
     else:
         try:
-            new.sound = measure(part.path).columns()
+            new.sound = measure(path).columns()
         except BrokenAudioError as error:
             new.sound = error.measurement.columns()
         except AudioError as error:
             new.sound = {"problem": error.message}
         if new.sound.get("problem"):
-            new.sound["problem"] = new.sound["problem"].replace(part.path.name, "it")
+            new.sound["problem"] = new.sound["problem"].replace(path.name, "it")
     length_ms = round(new.sound.get("duration_s", 0) * 1000)
     if "started_ms" not in new.facts:
         started = new.mtime_ns // 1_000_000 - length_ms
@@ -85,3 +94,19 @@ def rest_on_consent(archive: Archive, new: NewRecording) -> None:
     given = consents.in_force(archive, new.phone, began, route=route, source=new.source)
     if given is not None:
         new.facts["consent"] = Fact(fact_of(given), "the answer in force then", "told")
+
+
+def complete(
+    archive: Archive, sha256: str, sidecar: Sidecar, *, phone: str | None, path: str
+) -> Recording:
+    """Give a recording that is filed the sidecar that came after it, or changed. It wins over
+    what the name had given."""
+    with archive.writing():
+        known = archive.recording(sha256)
+        better = PROVISIONAL if sidecar.finished else ()
+        flags = [f for f in known.flags if f != NO_SIDECAR and f not in better]
+        flags += [flag for flag in sidecar.flags if flag not in flags]
+        facts = sidecar.facts | overruled(sidecar.facts, known.facts)
+        archive.change(sha256, facts, sidecar=sidecar.raw, flags=json.dumps(flags))
+        archive.log("sidecar added", sha256=sha256, phone=phone, path=path)
+    return archive.recording(sha256)

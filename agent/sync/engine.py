@@ -6,7 +6,6 @@ killed anywhere is made good by the next one. Nothing on the phone is changed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,9 +20,9 @@ from agent.audio.measure import warm_up
 from agent.errors import FileGoneError, LinkError, PhoneError
 from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
-from agent.sync.describe import NO_SIDECAR, describe, listen, rest_on_consent
+from agent.sync.describe import complete, describe, listen, rest_on_consent
 from agent.sync.events import EventKind, Failure, Report, SyncEvent
-from agent.sync.named import NOWHERE, Place, overruled
+from agent.sync.named import NOWHERE, Place
 from agent.sync.pull import (
     Breaks,
     Cancelled,
@@ -36,7 +35,7 @@ from agent.sync.pull import (
     verify,
 )
 from agent.sync.scene import Scenes
-from agent.sync.settled import PROVISIONAL, Rules
+from agent.sync.settled import Rules
 from agent.sync.spot import Spotted, spot, stem
 from agent.text import shown
 
@@ -295,15 +294,9 @@ class SyncEngine:
     def _add_sidecar(self, sighting: Sighting, beside: Sighting, sidecar: Sidecar) -> Recording:
         sha256 = sighting.sha256 or ""
         with self.archive.writing():
-            known = self.archive.recording(sha256)
-            better = PROVISIONAL if sidecar.finished else ()
-            flags = [f for f in known.flags if f != NO_SIDECAR and f not in better]
-            flags += [flag for flag in sidecar.flags if flag not in flags]
-            facts = sidecar.facts | overruled(sidecar.facts, known.facts)
-            self.archive.change(sha256, facts, sidecar=sidecar.raw, flags=json.dumps(flags))
-            self.archive.log("sidecar added", sha256=sha256, phone=self.serial, path=beside.path)
+            found = complete(self.archive, sha256, sidecar, phone=self.serial, path=beside.path)
             self._update(beside, state="filed", sha256=sha256)
-        return self.archive.recording(sha256)
+        return found
 
     def _look_back(self, source: Source, spotted: Spotted, report: Report) -> None:
         """After pulling from a folder without renames: what has changed meanwhile comes again."""

@@ -25,3 +25,19 @@ def test_a_sync_killed_at_any_line_reaches_the_same_end(tmp_path: Path) -> None:
     assert report["wrong"] == []
     assert report["runs"] == RUNS or RUNS == 0
     assert report["lines"] > 1000
+
+
+def test_an_import_killed_at_any_line_reaches_the_same_end(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.import_runner", str(tmp_path), "20260305", str(RUNS)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["wrong"] == []
+    assert report["runs"] == RUNS or RUNS == 0
+    assert report["lines"] > 500
