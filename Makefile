@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 HELPER := device_scripts/pcm/SHA256SUMS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test phone bench stops soak profiles lint format helper venv wheel clean deps-demo deps-test
+.PHONY: help demo test phone bench stops faults soak profiles lint format helper venv wheel clean deps-demo deps-test
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ bench: deps-demo venv helper ## Measure, beside adb and others, and from a call'
 
 stops: deps-demo venv helper ## Kill something at random points of enable, calls and disable, and look
 	@$(RUN) -m tests.stops $(ARGS)
+
+faults: deps-demo venv ## Break `sync` at random system calls, over and over, and look
+	@$(RUN) -m tests.faults $(ARGS)
 
 soak: deps-demo venv helper ## Record hundreds of calls in a row, and look
 	@$(RUN) -m tests.soak $(ARGS)

@@ -23,7 +23,7 @@ from agent.archive.arrivals import Arrival
 from agent.archive.names import archive_path
 from agent.archive.records import Fact, Recording, storable
 from agent.archive.search import row_of
-from agent.archive.store import Part, sha256_of
+from agent.archive.store import Part, sha256_of, sync_folder
 from agent.errors import ArchiveError
 from agent.text import shown
 
@@ -132,6 +132,7 @@ def recover(archive: Archive) -> int:
     for row in begun:
         final = archive.store.locate(row["path"])
         if final.is_file() and sha256_of(final) == row["sha256"]:
+            sync_folder(final.parent)  # the run may have died before it had done that
             _finish(archive, row["path"], json.loads(row["work"]))
             finished += 1
             continue
@@ -187,7 +188,10 @@ def _left_by_power_cut(archive: Archive, part: Part, path: PurePosixPath) -> Pur
         known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [str(path)]).fetchone()
     if known or not stat.S_ISREG(found.st_mode) or found.st_size != part.size:
         return None
-    return path if sha256_of(final) == part.sha256 else None
+    if sha256_of(final) != part.sha256:
+        return None
+    sync_folder(final.parent)
+    return path
 
 
 def _work(archive: Archive, part: Part, new: NewRecording) -> dict[str, Any]:
