@@ -138,6 +138,12 @@ def main() -> int:
         f"{'All of it held' if good else 'SOMETHING DID NOT HOLD'}, "
         f"in {time.monotonic() - begun:.0f} s. The archive is in {HOME}/."
     )
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if not good and load > cores + 1:
+        console.print(
+            f"This computer is busy (load {load:.1f} on {cores} processors), and the lab phone plays"
+            " and records in real time: try again when it is quiet."
+        )
     console.print("To play with a lab phone yourself: make phone")
     return 0 if good else 1
 

@@ -94,6 +94,13 @@ def read_call_log(link: Link, known: Container[tuple[int, int]] = frozenset()) -
     ]
 
 
+def has_rows_after(link: Link, log_id: int) -> bool:
+    """Whether the log has a row whose ``_id`` is higher: one short query, where the whole log
+    takes several. RemoteError when the provider refuses."""
+    said = content.query(link, URI, ("_id", "type"), where=f"_id > {log_id}")
+    return next(iter(content.rows(said, ("_id", "type"))), None) is not None
+
+
 def _read(link: Link) -> list[LoggedCall]:
     try:
         columns, said = COLUMNS, content.query(link, URI, COLUMNS, sort="_id")

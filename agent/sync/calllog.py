@@ -9,7 +9,7 @@ from agent.archive.archive import Archive
 from agent.archive.join import Look
 from agent.archive.records import Recording
 from agent.errors import RemoteError
-from agent.phone.calls import read_call_log
+from agent.phone.calls import has_rows_after, read_call_log
 from agent.phone.contacts import read_contacts
 from agent.phone.facts import read_clock
 from agent.phone.phone import Phone
@@ -20,11 +20,12 @@ _LATE_MS = 600_000  # after which a row that has not come is only looked for now
 
 @dataclass
 class CallSync:
-    """What a reading gave: the recordings that were joined now, how many calls were new, and
-    what could not be read, in words."""
+    """What a reading gave: the recordings that were joined now, how many calls were new, the
+    highest ``_id`` of the log (None where it was not read), and what could not be read, in words."""
 
     joined: list[Recording] = field(default_factory=list)
     new: int = 0
+    newest: int | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -45,11 +46,22 @@ def sync_calls(archive: Archive, phone: Phone, *, contacts: bool = False) -> Cal
     return result
 
 
-def join_late(archive: Archive, phone: Phone) -> CallSync:
+def join_late(archive: Archive, phone: Phone, newest: int | None) -> CallSync:
     """The same for a call whose row comes late: quick, and only while a recording that has just
-    been filed waits for one."""
+    been filed waits for one.
+
+    Each query starts a Java machine on the phone, so the log is read only when it has a row
+    after the ``newest`` that the last reading gave, or where that is not known.
+    """
     result = CallSync()
-    if joining.is_open(archive, phone.serial, archive.clock() - _LATE_MS):
+    if not joining.is_open(archive, phone.serial, archive.clock() - _LATE_MS):
+        return result
+    try:
+        grown = newest is None or has_rows_after(phone.link, newest)
+    except RemoteError as error:
+        result.problems.append(error.message)
+        return result
+    if grown:
         _read(archive, phone, result, clock=False)
         result.joined = archive.join_calls(phone.serial, archive.clock() - _DAY_MS)
     return result
@@ -63,6 +75,7 @@ def _read(archive: Archive, phone: Phone, result: CallSync, *, clock: bool) -> N
         result.problems.append(error.message)
         return
     result.new = archive.add_calls(phone.serial, rows)
+    result.newest = max((row.log_id for row in rows), default=-1)
     archive.add_look(
         phone.serial,
         Look(

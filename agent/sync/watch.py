@@ -32,8 +32,10 @@ SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
 TEND_EVERY = 300.0  # what others record with may be turned off, or lose its settings
 JOIN_FOR = 20.0  # seconds in which a call's row may come after its recording
+JOIN_EVERY = 1.0
 LOG_EVERY = 600.0  # a phone keeps 500 calls; and a row may come late
 _LONGEST_PAUSE = 30.0
+_CALM = ("", "idle", "refused")  # what a recorder says that has nothing to do
 _TICK = 0.5  # seconds after which a request to stop is noticed
 
 Open = Callable[[], AbstractContextManager[Phone]]
@@ -88,6 +90,7 @@ class Watch:
         self._contacts = contacts
         self._join_until = 0.0
         self._log_due = 0.0
+        self._log_newest: int | None = None
         self._log_said = ""
         self._tend_at = 0.0
         self._problem = ""
@@ -169,6 +172,8 @@ class Watch:
                     due = time.monotonic() + self._look(phone, engine)
                 if state:
                     self._tell_state(phone)
+                    if self._may_join(time.monotonic()):
+                        due = min(due, time.monotonic() + JOIN_EVERY)
 
     def _sources(self, phone: Phone) -> list[Source]:
         """What there is to watch; a recorder that should run, and doesn't, is started."""
@@ -278,14 +283,18 @@ class Watch:
         if now >= self._log_due:
             self._log_due = now + LOG_EVERY
             self._tell_calls(sync_calls(self._archive, phone, contacts=self._contacts))
-        else:
-            self._tell_calls(join_late(self._archive, phone))
-        if now < self._join_until:
-            # The row comes when the phone's own telephony is done with the call.
-            again = min(again, 1.0)
-        return again
+        elif self._state in _CALM:
+            self._tell_calls(join_late(self._archive, phone, self._log_newest))
+        return min(again, JOIN_EVERY) if self._may_join(now) else again
+
+    def _may_join(self, now: float) -> bool:
+        """Whether a row of the call log is waited for, which comes when the phone's own telephony
+        is done with the call; not in the next call, whose recording nothing may hold up."""
+        return now < self._join_until and self._state in _CALM
 
     def _tell_calls(self, read: CallSync) -> None:
+        if read.newest is not None:
+            self._log_newest = read.newest
         for recording in read.joined:
             self._tell(WatchEvent("joined", self._name, recording=recording))
         problem = "; ".join(read.problems)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.errors import RemoteError
+from agent.phone.calls import has_rows_after, read_call_log
+from agent.phone.phone import open_phone
 from tests.faults.memory import wav
 from tests.lab.phone import LabPhone
 from tests.offhook import Offhook
@@ -75,6 +78,21 @@ def test_a_row_that_comes_late_joins_by_itself(phone: LabPhone, offhook: Offhook
     (call,) = offhook.good("--json", "calls").json
     assert call["recordings"] == [found["id"]]
     assert "phone_account_address=+49176000000" in call["raw"]
+
+
+def test_whether_the_log_has_grown_is_one_question(phone: LabPhone) -> None:
+    with open_phone("{}:{}".format(*phone.address)) as opened:
+        assert not has_rows_after(opened.link, -1)
+        row(phone, 1_700_000_000_000, 20, "+4930123456", "Row: 0 _id=99, type=1")
+        (logged,) = read_call_log(opened.link)
+        assert has_rows_after(opened.link, logged.log_id - 1)
+        assert not has_rows_after(opened.link, logged.log_id)
+        phone.root(f"{DB} 'ALTER TABLE calls RENAME TO gone'")
+        try:
+            with pytest.raises(RemoteError, match="can't be read"):
+                has_rows_after(opened.link, 0)
+        finally:
+            phone.root(f"{DB} 'ALTER TABLE gone RENAME TO calls'")
 
 
 def test_equal_calls_a_private_one_and_a_conference(phone: LabPhone, offhook: Offhook) -> None:
