@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from agent.archive.store import disk_errors
+from agent.archive.store import disk_errors, sync_folder
 from agent.errors import ArchiveError, BusyError, DiskFullError
 
 BUSY_SECONDS = 10.0
@@ -71,7 +71,7 @@ class Index:
                 self._refuse_newer(migrations, db)
                 return
         lock = self.path.with_suffix(".migrate-lock")
-        with lock.open("w") as file, self.guard, sqlite_errors(self.path):
+        with disk_errors(lock), lock.open("w") as file, self.guard, sqlite_errors(self.path):
             lock.chmod(0o600)
             fcntl.flock(file, fcntl.LOCK_EX)
             pending = migrations.pending(self.db)
@@ -98,11 +98,13 @@ class Index:
     def _copy_aside(self, label: str) -> None:
         copy = self.path.with_name(f"{self.path.stem}-before-{label}.db")
         part = copy.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with contextlib.closing(sqlite3.connect(part)) as target:
-            self.db.conn.backup(target)
-        part.replace(copy)
+        with disk_errors(copy):
+            part.unlink(missing_ok=True)
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            with contextlib.closing(sqlite3.connect(part)) as target:
+                self.db.conn.backup(target)
+            part.replace(copy)
+            sync_folder(copy.parent)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from agent.archive.arrivals import Arrival
 from agent.archive.names import archive_path
 from agent.archive.records import Fact, Recording, storable
 from agent.archive.search import row_of
-from agent.archive.store import Part, sha256_of, sync_folder
+from agent.archive.store import Part, disk_errors, sha256_of, sync_folder
 from agent.errors import ArchiveError
 from agent.text import shown
 
@@ -131,16 +131,20 @@ def recover(archive: Archive) -> int:
     finished = 0
     for row in begun:
         final = archive.store.locate(row["path"])
-        if final.is_file() and sha256_of(final) == row["sha256"]:
-            sync_folder(final.parent)  # the run may have died before it had done that
+        with disk_errors(final):
+            whole = final.is_file() and sha256_of(final) == row["sha256"]
+            if whole:
+                sync_folder(final.parent)  # the run may have died before it had done that
+        if whole:
             _finish(archive, row["path"], json.loads(row["work"]))
             finished += 1
             continue
         with archive.writing() as db:
             known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [row["path"]]).fetchone()
             # A name reserved on a disk without hard links, and nothing renamed onto it.
-            if not known and final.is_file() and final.stat().st_size == 0:
-                final.unlink()
+            with disk_errors(final):
+                if not known and final.is_file() and final.stat().st_size == 0:
+                    final.unlink()
             db.execute("DELETE FROM filing WHERE path = ?", [row["path"]])
     return finished
 
@@ -162,8 +166,11 @@ def require_writer(archive: Archive) -> None:
 
 def _place(archive: Archive, part: Part, new: NewRecording, work: dict[str, Any]) -> PurePosixPath:
     """Give the part a name of its own, each try written down first; the path it has now."""
-    if (lost := _left_by_power_cut(archive, part, new.path)) is not None:
-        return lost
+    with archive.reading() as db:
+        begun = db.execute("SELECT path FROM filing WHERE sha256 = ?", [part.sha256]).fetchall()
+    for path in (*(PurePosixPath(path) for (path,) in begun), new.path):
+        if _is_left(archive, part, path):
+            return path
     for _ in range(_MOST_NAMES):
         path = archive.store.free(new.path)
         with archive.writing() as db:
@@ -177,21 +184,23 @@ def _place(archive: Archive, part: Part, new: NewRecording, work: dict[str, Any]
     raise ArchiveError(f"no file can be created as {new.path}")
 
 
-def _left_by_power_cut(archive: Archive, part: Part, path: PurePosixPath) -> PurePosixPath | None:
-    """The same bytes under the same name, but in no index: theirs was lost, the file was not."""
+def _is_left(archive: Archive, part: Part, path: PurePosixPath) -> bool:
+    """Whether the same bytes have that name, but are in no index: theirs was lost in a power cut,
+    or the disk failed when they had just got it."""
     final = archive.store.locate(path)
     try:
         found = final.lstat()
     except FileNotFoundError:
-        return None
+        return False
     with archive.reading() as db:
         known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [str(path)]).fetchone()
     if known or not stat.S_ISREG(found.st_mode) or found.st_size != part.size:
-        return None
-    if sha256_of(final) != part.sha256:
-        return None
-    sync_folder(final.parent)
-    return path
+        return False
+    with disk_errors(final):
+        if sha256_of(final) != part.sha256:
+            return False
+        sync_folder(final.parent)
+    return True
 
 
 def _work(archive: Archive, part: Part, new: NewRecording) -> dict[str, Any]:

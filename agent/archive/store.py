@@ -131,11 +131,15 @@ class Part:
         self._close()
 
     def discard(self) -> None:
-        """Remove what was written; harmless when it has been placed or discarded."""
+        """Remove what was written; harmless when it has been placed or discarded.
+
+        What the disk refuses to remove stays until the archive is opened for writing again: that
+        must not hide the error because of which it is discarded.
+        """
         self._close()
         if self.keep:
             return
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             self.path.unlink()
 
     def _close(self) -> None:

@@ -257,7 +257,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=2000, help="how many are disturbed")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--epoch", type=int, default=0, help="where to begin: to see one again")
+    parser.add_argument("--steps", type=int, help="of the machine of phone, link, disk and sync")
     options = parser.parse_args(words)
+    if options.steps:
+        from tests.faults.test_machine import run as step  # Hypothesis only where it is asked for
+
+        step(options.steps)
+        sys.stdout.write(f"{options.steps} steps, nothing lost\n")
+        return 0
 
     def tell(text: str) -> None:
         sys.stdout.write(text + "\n")

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from agent.archive import Archive
+from agent.archive.audit import audit
+from agent.archive.consents import CONSENTS
 from agent.errors import ArchiveError, DiskFullError
 from agent.sync import SyncEngine
 from tests.faults.memory import SPOOL, MemoryPhone, wav
+from tests.faults.test_machine import failing
 
 _SCRIPT = """
 import resource, sys
@@ -80,6 +83,58 @@ def test_an_error_of_any_call_is_the_archives_and_leaves_nothing(
         assert phone.open_reads == 0
         assert len(engine.run_once().filed) == 1
         assert archive.verify_chain() == []
+
+
+def test_what_a_disk_refuses_to_remove_hides_no_error_and_goes_later(tmp_path: Path) -> None:
+    phone = MemoryPhone()
+    phone.put("/spool/a.json", b'{"schema": 1}')
+    phone.put("/spool/a.wav", wav())
+    refusal = OSError(errno.EACCES, "no")
+    with Archive(tmp_path, write=True) as archive:
+        archive.ensure(CONSENTS)
+        engine = SyncEngine(archive, phone, [SPOOL])
+        with (
+            failing(("unlink",), 1, refusal, once=False),
+            pytest.raises(ArchiveError),
+        ):
+            engine.run_once()
+        assert len(engine.run_once().filed) == 1
+    with Archive(tmp_path, write=True) as archive:
+        files = [p for p in archive.store.root.rglob("*") if p.is_file()]
+        assert files == [archive.file_of(one) for one in archive.recordings()]
+        assert files[0].stat().st_nlink == 1
+
+
+def test_bytes_that_had_their_name_when_the_disk_failed_keep_it_whatever_they_come_as(
+    tmp_path: Path,
+) -> None:
+    phone = MemoryPhone()
+    phone.put("/spool/a.json", b'{"schema": 1}')
+    phone.put("/spool/a.wav", wav())
+    with Archive(tmp_path, write=True) as archive:
+        archive.ensure(CONSENTS)
+        engine = SyncEngine(archive, phone, [SPOOL])
+        error = OSError(errno.EIO, "no")
+        with failing(("unlink",), 1, error, once=False), pytest.raises(ArchiveError):
+            engine.run_once()
+        del phone.files["/spool/a.wav"]
+        phone.put("/spool/b.json", b'{"schema": 1, "number": "117"}')
+        phone.put("/spool/b.wav", wav())
+        assert len(engine.run_once().filed) == 1
+    with Archive(tmp_path, write=True) as archive:
+        assert audit(archive).findings == []
+
+
+def test_no_room_for_the_copy_before_a_change_of_tables_is_the_archives_error(
+    tmp_path: Path,
+) -> None:
+    with Archive(tmp_path, write=True) as archive:
+        archive.add_phone("MEM1")
+        full = OSError(errno.ENOSPC, "full")
+        with failing(("open",), 1, full, once=False), pytest.raises(DiskFullError):
+            archive.ensure(CONSENTS)
+        archive.ensure(CONSENTS)
+        assert (tmp_path / "offhook-before-consents-0001_consents.db").exists()
 
 
 def test_a_disk_without_hard_links_gets_its_files_too(
