@@ -9,6 +9,7 @@ import os
 import time
 from pathlib import Path
 
+from agent.archive.store import disk_errors
 from agent.errors import BusyError
 
 
@@ -30,7 +31,8 @@ class WriterLock:
 
     def acquire(self) -> None:
         """Take the lock at once, or raise BusyError saying who has it."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with disk_errors(self.path):
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -117,6 +117,7 @@ class Driver:
             met.append(self._disturb(kind))
         self.counts.rounds += 1
         wrong = [text for text in met if text.startswith("crashed")]
+        met = [text.partition("\n")[0] for text in met]
         wrong += self._quiet() + self._look()
         self.disk.settle()
         return [f"{text} (after {', '.join(met)})" for text in wrong]
@@ -149,7 +150,7 @@ class Driver:
             self.counts.undisturbed += 1
         what = f"{kind} at {ran['call']} {ran['count']}" if hit else f"no {kind}"
         if ran["code"] == 99 or ran["code"] not in range(-9, 60) or "Traceback" in ran["said"]:
-            return f"crashed: {what}: {ran['code']}: {ran['said'][-1500:]}"
+            return f"crashed: {what}: {ran['code']}\n{ran['said'][-1500:]}"
         return f"{what}: {ran['code']}"
 
     def _fault(self, kind: str) -> dict[str, Any]:
@@ -240,11 +241,14 @@ def run(
         while counts.runs < count:
             driver = Driver(phone, runs, counts, random.Random(f"{seed}:{epoch}"))
             for number in range(EPOCH):
-                for text in driver.round():
+                wrong = driver.round()
+                for text in wrong:
                     counts.wrong[text.partition(":")[0]] += 1
                     counts.said.append(f"epoch {epoch}, round {number}: {text}")
                     tell(counts.said[-1])
-                if counts.runs >= count:
+                if (
+                    wrong or counts.runs >= count
+                ):  # what comes after it would not be judged by itself
                     break
             tell(f"{counts.runs} runs, {sum(counts.wrong.values())} things wrong")
             epoch += 1

@@ -25,7 +25,7 @@ class _File:
     safe_size: int | None = None  # None where nothing was written since it was first seen
 
     def write(self, at: int, size: int, before: int) -> None:
-        if self.size is None:
+        if self.size is None or before != self.size:  # another program has written, and flushed
             self.size = self.safe_size = before
         self.unsafe.append((at, size))
         self.size = max(self.size, at + size)
