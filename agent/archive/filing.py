@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from agent.archive.arrivals import Arrival
 from agent.archive.names import archive_path
 from agent.archive.records import Fact, Recording, storable
 from agent.archive.search import row_of
-from agent.archive.store import Part, disk_errors, sha256_of, sync_folder
+from agent.archive.store import Part, disk_errors, seal_all, sha256_of, sync_folder
 from agent.errors import ArchiveError
 from agent.text import shown
 
@@ -124,6 +124,35 @@ def file_known(archive: Archive, sha256: str, new: NewRecording) -> Recording | 
         return known
 
 
+def file_parts(
+    archive: Archive, parts: Sequence[tuple[Part, NewRecording]]
+) -> list[tuple[Recording, bool]]:
+    """The same for many, by the same steps: but all of them are flushed, written down, given
+    their names and indexed together, so that many cost little more than one."""
+    require_writer(archive)
+    try:
+        seal_all((part, new.mtime_ns) for part, new in parts)
+        with archive.filing:
+            fresh: dict[str, tuple[Part, NewRecording]] = {}
+            for part, new in parts:
+                if part.sha256 not in fresh and not archive.has(part.sha256):
+                    fresh[part.sha256] = (part, new)
+            placed = _place_all(archive, list(fresh.values()))
+            with archive.writing():
+                for path, work in placed:
+                    _finish(archive, str(path), work)
+            with archive.writing():
+                return [
+                    (archive.recording(part.sha256), True)
+                    if fresh.get(part.sha256) == (part, new)
+                    else (_file_again(archive, part, new), False)
+                    for part, new in parts
+                ]
+    finally:
+        for part, _ in parts:
+            part.discard()
+
+
 def recover(archive: Archive) -> int:
     """Finish what a killed run had begun to file; returns how many recordings that gave."""
     with archive.reading() as db:
@@ -166,22 +195,55 @@ def require_writer(archive: Archive) -> None:
 
 def _place(archive: Archive, part: Part, new: NewRecording, work: dict[str, Any]) -> PurePosixPath:
     """Give the part a name of its own, each try written down first; the path it has now."""
+    if (left := _left(archive, part, new)) is not None:
+        return left
+    for _ in range(_MOST_NAMES):
+        path = archive.store.free(new.path)
+        _write_down(archive, part, path, work)
+        if archive.store.place(part, path):
+            return path
+    raise ArchiveError(f"no file can be created as {new.path}")
+
+
+def _place_all(
+    archive: Archive, parts: list[tuple[Part, NewRecording]]
+) -> list[tuple[PurePosixPath, dict[str, Any]]]:
+    """The same for many: where each is now, and its work."""
+    works = [_work(archive, part, new) for part, new in parts]
+    left = [_left(archive, part, new) for part, new in parts]
+    paths: list[PurePosixPath] = []
+    with archive.writing():
+        for (part, new), work, there in zip(parts, works, left, strict=True):
+            paths.append(there or archive.store.free(new.path, paths))
+            if there is None:
+                _write_down(archive, part, paths[-1], work)
+    for number, ((part, new), work) in enumerate(zip(parts, works, strict=True)):
+        if left[number] is None and not archive.store.place(part, paths[number], sync=False):
+            paths[number] = _place(archive, part, new, work)
+    for folder in {archive.store.locate(path).parent for path in paths}:
+        with disk_errors(folder):
+            sync_folder(folder)
+    return list(zip(paths, works, strict=True))
+
+
+def _write_down(archive: Archive, part: Part, path: PurePosixPath, work: dict[str, Any]) -> None:
+    """Step 1."""
+    with archive.writing() as db:
+        db.execute("DELETE FROM filing WHERE sha256 = ?", [part.sha256])
+        db.execute(
+            "INSERT OR REPLACE INTO filing (path, sha256, work) VALUES (?, ?, ?)",
+            [str(path), part.sha256, json.dumps(work)],
+        )
+
+
+def _left(archive: Archive, part: Part, new: NewRecording) -> PurePosixPath | None:
+    """Where the same bytes lie already, if they do: written down, or under their own name."""
     with archive.reading() as db:
         begun = db.execute("SELECT path FROM filing WHERE sha256 = ?", [part.sha256]).fetchall()
     for path in (*(PurePosixPath(path) for (path,) in begun), new.path):
         if _is_left(archive, part, path):
             return path
-    for _ in range(_MOST_NAMES):
-        path = archive.store.free(new.path)
-        with archive.writing() as db:
-            db.execute("DELETE FROM filing WHERE sha256 = ?", [part.sha256])
-            db.execute(
-                "INSERT OR REPLACE INTO filing (path, sha256, work) VALUES (?, ?, ?)",
-                [str(path), part.sha256, json.dumps(work)],
-            )
-        if archive.store.place(part, path):
-            return path
-    raise ArchiveError(f"no file can be created as {new.path}")
+    return None
 
 
 def _is_left(archive: Archive, part: Part, path: PurePosixPath) -> bool:

@@ -11,7 +11,8 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from agent.archive.names import numbered
@@ -20,6 +21,7 @@ from agent.errors import ArchiveError, DiskFullError, IntegrityError
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _CHUNK = 1 << 20
+_FLUSHERS = 8  # files that are flushed at once
 
 
 class Part:
@@ -168,16 +170,20 @@ class Store:
             self._make_folder(final.parent)
         return Part(final.with_name(f".{final.name}.{secrets.token_hex(4)}.part"), keep=keep)
 
-    def free(self, path: PurePosixPath) -> PurePosixPath:
-        """``path`` if nothing has that name, or the first ``name~N`` that nothing has."""
+    def free(self, path: PurePosixPath, taken: Collection[PurePosixPath] = ()) -> PurePosixPath:
+        """``path`` if nothing has that name, or the first ``name~N`` that nothing has, and that
+        is not ``taken``."""
         candidate, count = path, 1
-        while os.path.lexists(self.locate(candidate)):
+        while candidate in taken or os.path.lexists(self.locate(candidate)):
             count += 1
             candidate = path.with_name(numbered(path.name, count))
         return candidate
 
-    def place(self, part: Part, path: PurePosixPath) -> bool:
-        """Give a sealed part its name; False, and no change, if something has that name."""
+    def place(self, part: Part, path: PurePosixPath, *, sync: bool = True) -> bool:
+        """Give a sealed part its name; False, and no change, if something has that name.
+
+        Without ``sync``, the caller flushes the folder.
+        """
         final = self.locate(path)
         with disk_errors(final):
             # Its sound may have dated it into the month before, whose folder nobody made yet.
@@ -193,7 +199,8 @@ class Store:
                     return False
             else:
                 part.path.unlink()
-            sync_folder(final.parent)
+            if sync:
+                sync_folder(final.parent)
         return True
 
     def place_again(self, part: Part, path: PurePosixPath) -> None:
@@ -228,6 +235,14 @@ class Store:
             with contextlib.suppress(FileExistsError):
                 each.mkdir(mode=0o700)
                 sync_folder(each.parent)
+
+
+def seal_all(parts: Iterable[tuple[Part, int]]) -> None:
+    """Seal parts, each with its original's mtime, side by side: a file system that is asked to
+    flush several files writes its journal once for all."""
+    with ThreadPoolExecutor(_FLUSHERS, thread_name_prefix="flush") as pool:
+        for sealed in [pool.submit(part.seal, mtime_ns) for part, mtime_ns in parts]:
+            sealed.result()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -73,6 +73,15 @@ class PhoneFiles(Protocol):
 
     def read(self, path: str, *, root: bool, offset: int = 0) -> Iterator[bytes]:
         """The file's bytes from an offset on, in chunks; FileGoneError if it is not there."""
+
+    def read_many(
+        self, paths: Sequence[str], *, root: bool
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Each path with its file's bytes, in the order asked for: what can't be read is an
+        error of its chunks, and the next comes all the same; a LinkError ends it all."""
+
+    def sha256_many(self, paths: Sequence[str], *, root: bool) -> list[str | None]:
+        """As :meth:`sha256`, by one command; None for what the phone can't hash."""
 
     def sha256(self, path: str, *, root: bool, first: int | None = None) -> str:
         """The SHA-256, in hexadecimal, that the phone itself computes of the file, or of its

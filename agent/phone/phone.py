@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -111,6 +111,23 @@ class Phone:
         script = f"tail -c +{offset + 1} {quoted}" if offset else f"cat {quoted}"
         yield from self._file_output(path, script, root=root)
 
+    def read_many(
+        self, paths: Sequence[str], *, root: bool
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """See :class:`agent.phone.files.PhoneFiles`."""
+        if root:
+            yield from ((path, self.read(path, root=True)) for path in paths)
+        else:
+            yield from adb_files.pull_many(self.link, paths)
+
+    def sha256_many(self, paths: Sequence[str], *, root: bool) -> list[str | None]:
+        """See :class:`agent.phone.files.PhoneFiles`."""
+        lines = (f"{{ sha256sum < {shlex.quote(path)}; }} 2>/dev/null || echo -" for path in paths)
+        said = b"".join(self._output("\n".join(lines), root=root, timeout=600)).splitlines()
+        if len(said) != len(paths):
+            raise RemoteError(f"the phone told {len(said)} hashes of {len(paths)} files")
+        return [_digest(line) for line in said]
+
     def sha256(self, path: str, *, root: bool, first: int | None = None) -> str:
         """See :class:`agent.phone.files.PhoneFiles`."""
         script = f"sha256sum < {shlex.quote(path)}"
@@ -122,8 +139,7 @@ class Phone:
             how_cut, _, said = said.partition(b"\n")
             if how_cut != f"{_CUT} 0".encode():
                 raise RemoteError(f"the phone can't read the first {first} bytes of {shown(path)}")
-        digest = said.split(b" ", 1)[0].strip().lower().decode("ascii", "replace")
-        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        if (digest := _digest(said)) is None:
             raise RemoteError(f"the phone's sha256sum gave no hash of {shown(path)}")
         return digest
 
@@ -161,6 +177,12 @@ class Phone:
     @cached_property
     def _how_to_list(self) -> How:
         return how(self.run(PROBE).text)
+
+
+def _digest(said: bytes) -> str | None:
+    """The hash that sha256sum told, if it is one."""
+    digest = said.split(b" ", 1)[0].strip().lower().decode("ascii", "replace")
+    return digest if len(digest) == 64 and not set(digest) - set("0123456789abcdef") else None
 
 
 _CUT = "cut"

@@ -21,6 +21,8 @@ from agent.phone.files import PhoneFiles
 
 T = TypeVar("T")
 
+BY_HASH = "sha256 on the phone"
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TELL_EVERY = 256 * 1024  # bytes
 _FRUITLESS = 3  # breaks in a row after which no byte came
@@ -144,7 +146,7 @@ def verify(
         theirs = _read_again(phone, sighting.path, root, cancel, part.size)
         method = "read twice"
     else:
-        method = "sha256 on the phone"
+        method = BY_HASH
         if not _SHA256.fullmatch(theirs):
             raise MismatchError("the phone's hash tool answered something that is no SHA-256")
     if theirs != part.sha256:

@@ -17,7 +17,7 @@ from agent.adb.direct.connection import connect_tcp
 from agent.adb.direct.keys import Signer
 from agent.adb.fetch import FileSink, fetch
 from agent.adb.link import Link
-from agent.errors import FileGoneError, LinkError, RemoteError
+from agent.errors import FileGoneError, LinkError, PhoneError, RemoteError
 from tests.contract.old import Without, phone_at
 from tests.lab.phone import LabPhone
 
@@ -294,3 +294,26 @@ def test_a_phone_reads_from_an_offset_and_hashes_a_beginning(
                 phone.sha256(f"{HERE}/closed", root=root, first=1)
             with pytest.raises(RemoteError, match="denied"):
                 list(phone.read(f"{HERE}/closed", root=root, offset=1))
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_a_phone_reads_and_hashes_many_at_once(
+    lab: LabPhone, signer: Signer, made: dict[str, bytes], root: bool
+) -> None:
+    closed = f"{HERE}/closed"
+    paths = [f"{HERE}/none", *made, closed, next(iter(made))]
+    with phone_at(lab, signer) as phone:
+        hashes = phone.sha256_many(paths, root=root)
+        wanted = [
+            hashlib.sha256(made[path]).hexdigest() if path in made else None for path in paths
+        ]
+        if root:
+            wanted[paths.index(closed)] = hashlib.sha256(b"no\n").hexdigest()
+        assert hashes == wanted
+        refused = []
+        for path, chunks in phone.read_many(paths, root=root):
+            try:
+                assert b"".join(chunks) == (b"no\n" if path == closed else made.get(path))
+            except PhoneError as error:
+                refused.append((path, type(error)))
+        assert refused == [(paths[0], FileGoneError)] + ([] if root else [(closed, RemoteError)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import math
@@ -9,7 +10,7 @@ import struct
 import wave
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agent.adb.reconnect import Cancel
@@ -122,6 +123,22 @@ class MemoryPhone:
         if self.lies.get(path):
             return self.lies[path].pop(0)
         return hashlib.sha256(data).hexdigest()
+
+    def read_many(
+        self, paths: Sequence[str], *, root: bool
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        for path in paths:
+            yield path, self.read(path, root=root)
+
+    def sha256_many(self, paths: Sequence[str], *, root: bool) -> list[str | None]:
+        self._call("sha256_many")
+        hashes: list[str | None] = []
+        for path in paths:
+            with contextlib.suppress(RemoteError, FileGoneError):
+                hashes.append(self.sha256(path, root=root))
+                continue
+            hashes.append(None)
+        return hashes
 
     def in_call(self) -> bool:
         self._call("in_call")

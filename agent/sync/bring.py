@@ -1,0 +1,302 @@
+"""From a file that is ready to a recording in the archive: pull → verify → store → index → tell.
+
+One file goes its own way, which survives broken links; several go together as far as that is
+smooth (:mod:`agent.sync.batch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agent.adb.reconnect import Cancel
+from agent.archive import sightings
+from agent.archive.archive import Archive
+from agent.archive.filing import file_part, file_parts, require_writer
+from agent.archive.records import Recording
+from agent.archive.sightings import Sighting
+from agent.archive.store import Part
+from agent.errors import FileGoneError, LinkError, PhoneError
+from agent.naming.sidecar import LARGEST, Sidecar, parse
+from agent.phone.files import PhoneFiles, Source
+from agent.sync.batch import Ready, Taken, drop, pull
+from agent.sync.batch import verify as verify_all
+from agent.sync.describe import describe, listen, rest_on_consent
+from agent.sync.events import EventKind, Failure, Report, SyncEvent
+from agent.sync.named import Place
+from agent.sync.pull import (
+    BY_HASH,
+    Breaks,
+    Cancelled,
+    ChangedError,
+    MismatchError,
+    Verified,
+    fetch,
+    read_small,
+    verify,
+)
+from agent.sync.scene import Scenes
+from agent.sync.settled import Rules
+from agent.text import shown
+
+
+class Bringer:
+    """Takes the ready files of one phone; see :class:`agent.sync.engine.SyncEngine`."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        phone: PhoneFiles,
+        on_event: Callable[[SyncEvent], None] | None,
+        rules: Rules,
+        place: Place,
+    ) -> None:
+        require_writer(archive)
+        self.archive = archive
+        self.phone = phone
+        self.rules = rules
+        self.place = place
+        self.serial = phone.serial
+        self._on_event = on_event
+        self._together = True  # whether the phone can hash, and so batches work
+        self._scenes = Scenes(archive, phone, rules, self._update)
+
+    def bring_all(self, source: Source, ready: list[Ready], report: Report, cancel: Cancel) -> None:
+        """Files that are ready: together, if there are several, and singly what that fails for."""
+        if cancel.is_set():
+            raise Cancelled
+        if len(ready) == 1 or not self._together:
+            for one in ready:
+                self._bring(source, one, report, cancel)
+            return
+        taken: list[Taken] = []
+        try:
+            with self.archive.writing():
+                for one in ready:
+                    tries = one.sighting.tries + 1
+                    self._update(one.sighting, state="pulling", tries=tries)
+            taken = [self._begin(source, one, cancel) for one in ready]
+            self._bring_together(source, taken, report, cancel)
+        except (LinkError, Cancelled):
+            with self.archive.writing():
+                for sighting in (one.sighting for one in ready):
+                    if sighting.state == "pulling":
+                        self._update(sighting, state="seen", tries=sighting.tries - 1)
+            raise
+        finally:
+            for each in taken:
+                drop(each)
+
+    def _begin(self, source: Source, one: Ready, cancel: Cancel) -> Taken:
+        """What is known of a file before its bytes are there."""
+        beside = self._scenes.sidecar_of(source, one.sighting)
+        sidecar = self._read_sidecar(source, beside, cancel) if beside else None
+        new = describe(source, one.sighting, sidecar, self.place)
+        new.flags += [flag for flag in one.flags if flag not in new.flags]
+        return Taken(one.sighting, one.flags, new, beside, sidecar)
+
+    def _bring_together(
+        self, source: Source, taken: list[Taken], report: Report, cancel: Cancel
+    ) -> None:
+        def told(sighting: Sighting) -> None:
+            self._tell("pulling", sighting.shown, sighting.size)
+
+        begin = self.archive.store.begin
+        if (broken := pull(self.phone, source, taken, begin, cancel, told)) is not None:
+            self._singly(source, broken, report, cancel)  # which waits for the phone
+        try:
+            whole = [one for one in taken if one.part is not None]
+            self._together = verify_all(self.phone, source, whole)
+        except LinkError as error:
+            for one in whole:
+                one.broke = error
+        except PhoneError:
+            pass  # what it means for each is found out singly
+        else:
+            self._file_together([(one, one.part) for one in whole if one.part], report)
+        for one in taken:
+            if not one.done:
+                if cancel.is_set():
+                    raise Cancelled
+                self._singly(source, one, report, cancel)
+
+    def _singly(self, source: Source, one: Taken, report: Report, cancel: Cancel) -> None:
+        """What could not be taken with others goes its own way, with what came of it."""
+        one.done = True
+        one.sighting.state, one.sighting.tries = "seen", one.sighting.tries - 1
+        begun, one.part = one.part, None
+        try:
+            self._bring(source, Ready(one.sighting, one.flags), report, cancel, one, begun)
+        finally:
+            if begun is not None:
+                begun.discard()
+
+    def _file_together(self, came: list[tuple[Taken, Part]], report: Report) -> None:
+        if not came:
+            return
+        for one, part in came:
+            listen(part, one.new, deaf=False)
+            rest_on_consent(self.archive, one.new)
+            one.new.how |= {"verified": BY_HASH, "mtime_ns": one.new.mtime_ns}
+        filed = file_parts(self.archive, [(part, one.new) for one, part in came])
+        report.pulled_bytes += sum(part.size for _, part in came)
+        with self.archive.writing():
+            for (one, _), (recording, is_new) in zip(came, filed, strict=True):
+                one.done = True
+                self._note_filed(one, recording, is_new)
+        for (one, _), (recording, is_new) in zip(came, filed, strict=True):
+            self._tell_filed(one.sighting, recording, is_new, report)
+
+    def _bring(
+        self,
+        source: Source,
+        ready: Ready,
+        report: Report,
+        cancel: Cancel,
+        before: Taken | None = None,
+        begun: Part | None = None,
+    ) -> None:
+        """One file; ``before`` is what it met among others, and ``begun`` what came of it there."""
+        sighting = ready.sighting
+        died_before = sighting.tries if sighting.state == "pulling" else 0
+        self._update(sighting, state="pulling", tries=sighting.tries + 1)
+        self._tell("pulling", sighting.shown, sighting.size)
+        try:
+            one = self._begin(source, ready, cancel)
+            new = one.new
+            if before is not None:
+                one.broke, one.spent = before.broke, before.spent
+            one.part = begun
+            part, how = self._pull(source, one, cancel)
+            try:
+                report.pulled_bytes += part.size
+                listen(part, new, deaf=died_before >= self.rules.attempts)
+                rest_on_consent(self.archive, new)
+                new.flags += how.flags
+                new.how |= {"verified": how.method, "mtime_ns": sighting.mtime_ns}
+                recording, is_new = file_part(self.archive, part, new)
+            finally:
+                part.discard()
+        except FileGoneError:
+            self._update(sighting, state="gone", gone_ms=self.archive.clock())
+            report.gone.append(sighting.shown)
+            self._tell("gone", sighting.shown, sighting.size)
+        except ChangedError as error:
+            self._set_back(sighting, str(error), report)
+        except MismatchError as error:
+            self._fail(sighting, str(error), report)
+        except (LinkError, Cancelled):
+            self._update(sighting, state="seen", tries=sighting.tries - 1)
+            raise
+        except PhoneError as error:
+            self._fail(sighting, error.message, report)
+        else:
+            self._note_filed(one, recording, is_new)
+            self._tell_filed(sighting, recording, is_new, report)
+
+    def _note_filed(self, one: Taken, recording: Recording, is_new: bool) -> None:
+        one.sighting.state, one.sighting.sha256 = "filed", recording.sha256
+        # Of bytes that were known, the sidecar that was known stays.
+        if one.beside is not None and one.sidecar is not None and (is_new or recording.sidecar):
+            self._update(one.beside, state="filed", sha256=recording.sha256)
+
+    def _tell_filed(
+        self, sighting: Sighting, recording: Recording, is_new: bool, report: Report
+    ) -> None:
+        (report.filed if is_new else report.duplicates).append(recording)
+        kind: EventKind = "filed" if is_new else "duplicate"
+        self._tell(kind, sighting.shown, sighting.size, recording=recording)
+
+    def _pull(self, source: Source, one: Taken, cancel: Cancel) -> tuple[Part, Verified]:
+        """A sealed part with the file's bytes, and how they were verified."""
+        sighting = one.sighting
+        for attempt in range(1 + one.spent, self.rules.attempts + 1):
+            part, one.part = one.part or self.archive.store.begin(one.new.path), None
+            try:
+                how = self._fetch_and_verify(source, one, part, cancel)
+                if part.size != sighting.size:
+                    if sighting.tries < self.rules.attempts:
+                        raise ChangedError(f"{part.size} bytes came of {sighting.size} listed")
+                    how = Verified(how.method, (*how.flags, "listed with another size"))
+                part.seal(sighting.mtime_ns)
+            except MismatchError:
+                part.discard()
+                if attempt == self.rules.attempts:
+                    raise
+            except BaseException:
+                part.discard()
+                raise
+            else:
+                return part, how
+        raise AssertionError("the last attempt returns or raises")
+
+    def _fetch_and_verify(self, source: Source, one: Taken, part: Part, cancel: Cancel) -> Verified:
+        sighting = one.sighting
+
+        def progress(done: int) -> None:
+            self._tell("progress", sighting.shown, sighting.size, done=done)
+
+        def broken(reason: str) -> None:
+            self._tell("broken", sighting.shown, sighting.size, done=part.size, error=reason)
+
+        def fetched() -> None:
+            broke, one.broke = one.broke, None
+            if broke is not None:
+                raise broke
+            fetch(phone, sighting, part, root=root, cancel=cancel, on_progress=progress)
+
+        phone, root = self.phone, source.root
+        breaks = Breaks(phone, part, self.rules.patience_s, cancel, broken)
+        breaks.survive(fetched)
+        verified = breaks.survive(lambda: verify(phone, sighting, part, root=root, cancel=cancel))
+        if breaks.count:
+            one.new.how["link_broke"] = breaks.count
+        return verified
+
+    def _read_sidecar(self, source: Source, sighting: Sighting, cancel: Cancel) -> Sidecar | None:
+        try:
+            data = read_small(
+                self.phone, sighting.path, root=source.root, cancel=cancel, most=LARGEST
+            )
+        except LinkError:
+            raise
+        except PhoneError as error:
+            self._update(sighting, state="failed", error=error.message)
+            return None
+        return parse(source.recorder, data)
+
+    def _set_back(self, sighting: Sighting, reason: str, report: Report) -> None:
+        """The file is still moving: let it settle anew, but not for ever."""
+        if sighting.tries >= self.rules.attempts:
+            self._fail(sighting, reason, report)
+            return
+        now = self.archive.clock()
+        self._update(sighting, state="settling", unchanged_ms=now, error=reason)
+        report.waiting.append(sighting.shown)
+        report.come_back(self.rules.settle_s)
+        self._tell("waiting", sighting.shown, sighting.size)
+
+    def _fail(self, sighting: Sighting, reason: str, report: Report) -> None:
+        doubled = self.rules.retry_s * 2 ** min(sighting.tries - 1, 20)
+        retry_s = min(doubled, self.rules.retry_most_s)
+        due = self.archive.clock() + round(retry_s * 1000)
+        self._update(sighting, state="failed", error=reason, next_try_ms=due)
+        report.failed.append(Failure(sighting.shown, shown(reason)))
+        self._tell("failed", sighting.shown, sighting.size, error=shown(reason))
+
+    def _update(self, sighting: Sighting, **changes: Any) -> None:
+        with self.archive.writing() as db:
+            sightings.update(db, sighting, self.archive.clock(), **changes)
+
+    def _tell(
+        self,
+        kind: EventKind,
+        path: str,
+        size: int = 0,
+        *,
+        done: int = 0,
+        recording: Recording | None = None,
+        error: str | None = None,
+    ) -> None:
+        if self._on_event is not None:
+            self._on_event(SyncEvent(kind, self.serial, path, size, done, recording, error))
