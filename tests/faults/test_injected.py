@@ -95,6 +95,13 @@ def test_a_name_that_a_killed_run_gave_is_on_the_disk_before_its_row(runs: Memor
     assert runs.wrong() == []
 
 
+def test_what_was_filed_is_there_after_a_power_cut(runs: Memory) -> None:
+    """Whatever has its row then has its name and its bytes, which were flushed together."""
+    assert runs.run()["code"] == 0
+    assert runs.disk.cut(_Worst()) > 0
+    assert runs.wrong() == []
+
+
 class _Worst(random.Random):
     """Takes all that it may."""
 
