@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from agent.errors import ArchiveError, DiskFullError, IntegrityError
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _CHUNK = 1 << 20
+_RESERVE = 32 << 20  # bytes that no recording takes
 _FLUSHERS = 8  # files that are flushed at once
 
 
@@ -169,6 +171,13 @@ class Store:
         with disk_errors(final.parent):
             self._make_folder(final.parent)
         return Part(final.with_name(f".{final.name}.{secrets.token_hex(4)}.part"), keep=keep)
+
+    def lacks(self, size: int) -> int:
+        """How many bytes are lacking for a file of so many, if the index, and others, shall have
+        room yet. 0 for one that is larger than the whole disk: that is a lie of the phone's."""
+        with disk_errors(self.root):
+            there = shutil.disk_usage(self.root)
+        return 0 if size > there.total else max(0, size + _RESERVE - there.free)
 
     def free(self, path: PurePosixPath, taken: Collection[PurePosixPath] = ()) -> PurePosixPath:
         """``path`` if nothing has that name, or the first ``name~N`` that nothing has, and that

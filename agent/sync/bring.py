@@ -65,7 +65,8 @@ class Bringer:
         """Files that are ready: together, if there are several, and singly what that fails for."""
         if cancel.is_set():
             raise Cancelled
-        if len(ready) == 1 or not self._together:
+        size = sum(one.sighting.size for one in ready)
+        if len(ready) == 1 or not self._together or self.archive.store.lacks(size):
             for one in ready:
                 self._bring(source, one, report, cancel)
             return
@@ -161,6 +162,11 @@ class Bringer:
         died_before = sighting.tries if sighting.state == "pulling" else 0
         self._update(sighting, state="pulling", tries=sighting.tries + 1)
         self._tell("pulling", sighting.shown, sighting.size)
+        if lacking := self.archive.store.lacks(sighting.size):
+            # Of this file alone: a smaller one may fit.
+            needed = f"{lacking / (1 << 20):.1f} MiB of space are lacking for it"
+            self._fail(sighting, f"{needed}; free some, and it comes", report)
+            return
         try:
             one = self._begin(source, ready, cancel)
             new = one.new

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,7 +18,7 @@ from agent.archive.audit import audit
 from agent.archive.consents import CONSENTS
 from agent.errors import ArchiveError, DiskFullError
 from agent.sync import SyncEngine
-from tests.faults.memory import SPOOL, MemoryPhone, wav
+from tests.faults.memory import SPOOL, Clock, MemoryPhone, wav
 from tests.faults.test_machine import failing
 
 _SCRIPT = """
@@ -135,6 +137,34 @@ def test_no_room_for_the_copy_before_a_change_of_tables_is_the_archives_error(
             archive.ensure(CONSENTS)
         archive.ensure(CONSENTS)
         assert (tmp_path / "offhook-before-consents-0001_consents.db").exists()
+
+
+class _Usage(NamedTuple):
+    total: int
+    free: int
+
+
+def test_what_has_no_room_is_not_begun_waits_and_keeps_no_smaller_one_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = MemoryPhone()
+    for name, seconds in (("large", 60), ("small", 0.2)):
+        phone.put(f"/spool/{name}.json", b'{"schema": 1}')
+        phone.put(f"/spool/{name}.wav", wav(seconds))
+    clock = Clock()
+    with Archive(tmp_path, write=True, clock=clock) as archive:
+        engine = SyncEngine(archive, phone, [SPOOL])
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                shutil, "disk_usage", lambda _: _Usage(1 << 40, free=33_000_000 + 2**20)
+            )
+            for _ in range(2):
+                report = engine.scan(SPOOL)
+        assert len(archive.recordings()) == 1
+        assert phone.sent["/spool/large.wav"] == 0
+        assert report.again_in_s is not None  # a watch comes back for it
+        clock.go(report.again_in_s + 1)
+        assert len(engine.scan(SPOOL).filed) == 1
 
 
 def test_a_disk_without_hard_links_gets_its_files_too(
