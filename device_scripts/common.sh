@@ -52,6 +52,12 @@ wait_gone() { # wait_gone PID WORD TENTHS: until the process has ended
   done
 }
 
+leave_cgroup() { # with KernelSU's su we are adbd's children, and would be killed with it
+  for procs in /acct/cgroup.procs /dev/cg2_bpf/cgroup.procs /sys/fs/cgroup/cgroup.procs; do
+    [ -w "$procs" ] && echo $$ >"$procs" 2>/dev/null && return
+  done
+}
+
 # --- what the phone shows while capture is on -------------------------------------------------
 
 as_shell() { # notifications of root's are refused; the shell's are shown

@@ -2,7 +2,8 @@
 # shellcheck shell=ksh
 # Keeps the phone's notification shown while a recorder that is not ours has calls recorded for
 # Offhook. Runs as root. Where it can't be shown, that recorder is disabled between two calls
-# until it can: no notification, no recording.
+# until it can: no notification, no recording. The same where our module was turned off in the root
+# manager, for then nobody would show it after a reboot.
 #
 #   notice.sh start      keep it shown, detached from whoever asked
 #   notice.sh stop       no more, and the recorder as it was
@@ -16,6 +17,7 @@ set -u
 umask 077
 H=${OFFHOOK_ON_PHONE:-${0%/*}}
 RUN=$H/run
+MODULE=${H%/*}/modules/offhook
 
 # shellcheck source=common.sh
 . "$H/common.sh"
@@ -29,20 +31,33 @@ load_keep() { # RECORDER, the app that records, if it may be disabled; ENABLED, 
       ENABLED=[01]) ENABLED=$value ;;
       EVERY_S=[1-9] | EVERY_S=[1-9][0-9]) EVERY_S=$value ;;
     esac
-  done <"$H/keep"
+  done 2>/dev/null <"$H/keep"
 }
 
 calling() { dumpsys telephony.registry 2>/dev/null | grep -q 'mCallState=[12]'; }
 
-suspend() { # never in a call: it would be cut
-  [ -n "$RECORDER" ] && [ ! -e "$RUN/suspended" ] || return 0
-  ! calling || return 0
+writing() { # it has a recording open: it moves the last one, or writes its end
+  for app in $(pidof "$RECORDER"); do
+    for each in $app $(pgrep -P "$app" 2>/dev/null); do ls -l "/proc/$each/fd" 2>/dev/null; done
+  done | grep -q "/$RECORDER/files/"
+}
+
+suspend() { # 0 once it is disabled; never in a call, nor while it writes: a recording would be cut
+  [ -n "$RECORDER" ] && [ -z "$sure" ] || return 0
+  calling && return 1
+  if writing; then # but not for ever: one that hangs may have it open for days
+    busy=$((busy + 1))
+    [ "$busy" -gt 24 ] || return 1
+  fi
+  [ -e "$RUN/suspended" ] || say "refused: $RECORDER is disabled, for $1"
   : >"$RUN/suspended"
-  say "refused: $RECORDER is disabled, for the phone does not show the notification"
-  pm disable-user --user 0 "$RECORDER" >/dev/null 2>&1
+  # What keeps it from being disabled may pass: it is asked again.
+  pm disable-user --user 0 "$RECORDER" >/dev/null 2>&1 || return 1
+  sure=yes busy=0
 }
 
 resume() {
+  sure='' busy=0
   [ -e "$RUN/suspended" ] || return 0
   if [ "$ENABLED" = 1 ]; then word=enable; else word=default-state; fi
   pm $word --user 0 "$RECORDER" >/dev/null 2>&1 || return 1
@@ -50,21 +65,30 @@ resume() {
   say 'the notification is shown again, and calls are recorded'
 }
 
+is_leaving() { # its user turned our module off: with the next boot nobody shows the notification
+  [ -e "$MODULE/disable" ] || [ -e "$MODULE/remove" ]
+}
+
 run() {
   exec 9>"$RUN/notice.lock"
   flock -n 9 9>&9 || exit 4
+  leave_cgroup
   trap '' HUP
   nap=''
   trap '[ -z "$nap" ] || kill "$nap" 2>/dev/null; rm -f "$RUN/notice.pid"; exit 0' TERM INT
   put "$RUN/notice.pid" "$$"
   unseen=0
-  while :; do
-    if show_notice; then
-      unseen=0 wait_s=$EVERY_S
-      resume
-    else
+  while [ -f "$H/keep" ]; do # else it was taken away under our feet
+    wait_s=$EVERY_S
+    if ! show_notice; then
       unseen=$((unseen + 1)) wait_s=5
-      [ "$unseen" -lt 2 ] || suspend
+      [ "$unseen" -lt 2 ] || suspend 'the phone does not show the notification'
+    elif is_leaving; then
+      unseen=0
+      suspend 'nobody would show the notification after a reboot' || wait_s=5
+    else
+      unseen=0
+      resume
     fi
     trim_log
     sleep "$wait_s" 9>&- &
@@ -75,6 +99,7 @@ run() {
 }
 
 start() {
+  [ -f "$H/keep" ] || exit 0
   pid_in "$RUN/notice.pid"
   is_ours "$PID" notice.sh && exit 0
   setsid sh "$0" run </dev/null >/dev/null 2>>"$RUN/log" &
@@ -94,9 +119,11 @@ status() {
   pid_in "$RUN/notice.pid"
   if is_ours "$PID" notice.sh; then echo 'keeper=yes'; else echo 'keeper=no'; fi
   if [ -e "$RUN/suspended" ]; then echo 'suspended=yes'; else echo 'suspended=no'; fi
+  if is_leaving; then echo 'module=off'; fi
 }
 
 mkdir -p "$RUN"
+sure='' busy=0
 load_keep
 case ${1:-} in
   start) start ;;
@@ -107,7 +134,12 @@ case ${1:-} in
     ;;
   end)
     stop
-    suspend
+    tries=720 # an hour: a call may be on
+    until suspend 'nobody is left to show the notification'; do
+      tries=$((tries - 1))
+      if [ "$tries" = 0 ] || ! [ -f "$H/keep" ]; then break; fi # `disable` may come meanwhile
+      sleep 5
+    done
     ;;
   status) status ;;
   *)

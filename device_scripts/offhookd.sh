@@ -108,12 +108,6 @@ one_at_a_time() { # a start whose computer is gone must not overtake the stop af
   flock 8 8>&8
 }
 
-leave_cgroup() { # with KernelSU's su we are adbd's children, and would be killed with it
-  for procs in /acct/cgroup.procs /dev/cg2_bpf/cgroup.procs /sys/fs/cgroup/cgroup.procs; do
-    [ -w "$procs" ] && echo $$ >"$procs" 2>/dev/null && return
-  done
-}
-
 start() {
   one_at_a_time
   [ "$1" = start ] || rm -f "$H/off"

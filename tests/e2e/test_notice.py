@@ -9,7 +9,7 @@ import pytest
 
 from agent.capture.alsa.module import MODULE
 from agent.capture.keeper import HOME
-from tests.lab.bcr import ID, StandIn
+from tests.lab.bcr import ID, OWN, PREFS, StandIn
 from tests.lab.phone import LabPhone
 from tests.offhook import Offhook, wait_until
 
@@ -38,7 +38,8 @@ def bcr(lab: LabPhone) -> Iterator[StandIn]:
 def offhook(bcr: StandIn, tmp_path: Path) -> Iterator[Offhook]:
     made = Offhook(tmp_path / "home", bcr.phone.address)
     yield made
-    bcr.phone.root(f"rm -f {BLOCKED}")
+    bcr.phone.root(f"rm -f {BLOCKED}; umount -l /system/bin/pm 2>/dev/null; "
+                   "setprop sys.boot_completed 1; rm -f /lab/state/pm-*")  # fmt: skip
     made.run("disable")
 
 
@@ -52,6 +53,30 @@ def quick(lab: LabPhone) -> None:
     """The keeper looks every second; a minute is too long for a test."""
     lab.root(f"sed -i s/^EVERY_S=.*/EVERY_S=1/ {HOME}/keep; sed -i s/wait_s=5/wait_s=1/ "
              f"{HOME}/notice.sh; sh {HOME}/notice.sh stop; sh {HOME}/notice.sh start")  # fmt: skip
+
+
+def enabled(lab: LabPhone) -> str:
+    """BCR's state, as Android counts: 0 as it came, 3 disabled."""
+    return lab.root(f"dumpsys package {ID}").partition("enabled=")[2][:1]
+
+
+def without_package_manager(lab: LabPhone) -> None:
+    """As early in a boot, and for as long as it lasts, `pm` finds nobody who answers."""
+    lab.root("cat >/lab/state/pm-none; chmod 755 /lab/state/pm-none; setprop sys.boot_completed 0; "
+             "mount --bind /lab/state/pm-none /system/bin/pm", input=NO_PM.encode())  # fmt: skip
+
+
+NO_PM = """#!/system/bin/sh
+[ "$(getprop sys.boot_completed)" = 1 ] && exec cmd package "$@"
+echo "cmd: Can't find service: package" >&2
+exit 20
+"""
+
+WRITER = f"""
+exec 8>{OWN}/moving.oga
+while [ -e /lab/state/pm-hold ]; do usleep 100000; done
+rm {OWN}/moving.oga
+"""
 
 
 def keepers(lab: LabPhone) -> int:
@@ -102,19 +127,111 @@ def test_without_it_bcr_is_disabled_but_never_in_a_call(bcr: StandIn, offhook: O
     lab.root(f"touch {BLOCKED}; am force-stop com.android.shell")
     wait_until(lambda: keepers(lab) == 1 and lab.root(f"ls {HOME}/run").count("notice.pid") == 1)
     lab.root("sleep 3")  # three looks of the keeper's, in the call
-    assert "enabled=0" in lab.root(f"dumpsys package {ID}")
+    assert enabled(lab) == "0"
     call.hang_up()
     call.wait()
-    wait_until(lambda: "enabled=3" in lab.root(f"dumpsys package {ID}"))
+    wait_until(lambda: enabled(lab) == "3")
     status = offhook.good("--json", "status").json
     assert "its recorder is disabled" in status["problem"]
     assert (status["running"], status["notice"]) == (False, False)
     lab.root(f"rm {BLOCKED}")
-    wait_until(lambda: "enabled=0" in lab.root(f"dumpsys package {ID}"))
+    wait_until(lambda: enabled(lab) == "0")
     assert key(lab) != ""
     # The user removes our module in the root manager: nobody shows it any more.
     lab.root(f"{ASH} {MODULE}/uninstall.sh; rm -rf {MODULE}")
-    assert "enabled=3" in lab.root(f"dumpsys package {ID}")
+    assert enabled(lab) == "3"
     assert keepers(lab) == 0
     offhook.good("disable")
-    assert "enabled=0" in lab.root(f"dumpsys package {ID}")
+    assert enabled(lab) == "0"
+
+
+def test_bcr_is_disabled_though_the_phone_refuses_it_at_first(
+    bcr: StandIn, offhook: Offhook
+) -> None:
+    lab = bcr.phone
+    offhook.good(*ENABLE)
+    quick(lab)
+    without_package_manager(lab)
+    lab.root(f"touch {BLOCKED}; am force-stop com.android.shell")
+    wait_until(lambda: "is disabled" in lab.root(f"cat {HOME}/run/log"))
+    assert enabled(lab) == "0"
+    lab.root("setprop sys.boot_completed 1")
+    wait_until(lambda: enabled(lab) == "3")
+
+
+def test_bcr_is_not_disabled_while_it_writes(bcr: StandIn, offhook: Offhook) -> None:
+    lab = bcr.phone
+    offhook.good(*ENABLE)
+    quick(lab)
+    lab.root(
+        f"mkdir -p {OWN}; touch /lab/state/pm-hold; cat >/lab/state/pm-writer; "
+        f"setsid sh -c 'exec -a {ID} /system/bin/sh /lab/state/pm-writer' </dev/null >/dev/null 2>&1 &",
+        input=WRITER.encode(),
+    )
+    wait_until(lambda: "moving.oga" in lab.root(f"ls -l /proc/$(pidof {ID})/fd"))
+    lab.root(f"touch {BLOCKED}; am force-stop com.android.shell; sleep 4")
+    assert enabled(lab) == "0"
+    lab.root("rm /lab/state/pm-hold")
+    wait_until(lambda: enabled(lab) == "3")
+
+
+def test_a_module_that_was_turned_off_in_the_root_manager_would_let_bcr_go_on_alone(
+    bcr: StandIn, offhook: Offhook
+) -> None:
+    lab = bcr.phone
+    offhook.good(*ENABLE)
+    quick(lab)
+    lab.root(f"touch {MODULE}/disable")
+    wait_until(lambda: enabled(lab) == "3")
+    assert key(lab) != ""
+    assert "root manager" in offhook.good("--json", "status").json["problem"]
+    lab.root(f"rm {MODULE}/disable")
+    wait_until(lambda: enabled(lab) == "0")
+    lab.root(f"touch {MODULE}/remove")
+    wait_until(lambda: enabled(lab) == "3")
+    offhook.good(*ENABLE)  # which turns the module on again
+    assert enabled(lab) == "0"
+    assert offhook.good("--json", "status").json["problem"] is None
+
+
+def test_a_removed_module_is_unpacked_too_early_in_the_boot_to_disable_bcr(
+    bcr: StandIn, offhook: Offhook
+) -> None:
+    lab = bcr.phone
+    offhook.good(*ENABLE)
+    lab.root(f"kill -KILL $(cat {HOME}/run/notice.pid); am force-stop com.android.shell")
+    without_package_manager(lab)
+    lab.root(f"{ASH} {MODULE}/uninstall.sh; rm -rf {MODULE}")
+    lab.root("setprop sys.boot_completed 1")
+    wait_until(lambda: enabled(lab) == "3")
+    wait_until(lambda: lab.root(f"ls -d {HOME} 2>/dev/null; :") == "")
+
+
+def test_the_keeper_ends_when_it_was_taken_away_and_is_no_child_of_adbd(
+    bcr: StandIn, offhook: Offhook
+) -> None:
+    lab = bcr.phone
+    lab.root("mkdir -p /acct; : >/acct/cgroup.procs")
+    try:
+        offhook.good(*ENABLE)
+        assert lab.root("cat /acct/cgroup.procs") == lab.root(f"cat {HOME}/run/notice.pid")
+    finally:
+        lab.root("rm -r /acct")
+    quick(lab)
+    lab.root(f"rm {HOME}/keep")
+    wait_until(lambda: keepers(lab) == 0)
+    lab.root(f"sh {HOME}/notice.sh start")
+    assert keepers(lab) == 0
+
+
+def test_what_a_kill_left_half_written_goes_too(bcr: StandIn, offhook: Offhook) -> None:
+    lab = bcr.phone
+    bcr.stop()
+    before = lab.snapshot()
+    offhook.good(*ENABLE)
+    lab.root(
+        f"sh {HOME}/notice.sh stop; rm {HOME}/notice.sh; touch {HOME}/keep.new {HOME}/notice.sh.new "
+        f"{PREFS}.offhook; mkdir /data/adb/.offhook-0123; touch /data/local/tmp/.offhook-4567"
+    )
+    offhook.good("disable")
+    assert lab.diff(before, lab.snapshot()) == []
