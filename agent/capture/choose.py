@@ -43,15 +43,14 @@ def choose(
         (v for v in verdicts if v.possible is not False),
         key=lambda v: (
             _rank(heard.get(v.route)),
+            v.route == "microphone",  # a room's sound is what is left
             v.possible is None,
-            v.route == "microphone",
             _one_end(v, heard.get(v.route)),
         ),
     )
     if not able:
         reasons = "; ".join(f"{v.route}: {v.reason}" for v in verdicts)
-        hint = next((v.instead for v in verdicts if v.instead), None)
-        raise RouteError(f"no route for {phone}: {reasons}", hint=hint)
+        raise RouteError(f"no route for {phone}: {reasons}", hint=_least(verdicts))
     best = able[0]
     proof = heard.get(best.route)
     if proof is not None and proof.result == "proven":
@@ -63,6 +62,12 @@ def choose(
         why += " (not proven: `offhook selftest` tells)"
     why += "".join(f"; not {reason}" for reason in passed)
     return Choice(best, why + "".join(_lost(v, heard) for v in able[1:]))
+
+
+def _least(verdicts: Sequence[Verdict]) -> str | None:
+    """What asks the least of the user: rooting a phone comes last."""
+    wanted = sorted((v for v in verdicts if v.instead), key=lambda v: v.lacks_root)
+    return wanted[0].instead if wanted else None
 
 
 def _that_count(verdicts: Sequence[Verdict], proofs: Proofs) -> dict[str, Proof]:

@@ -19,7 +19,8 @@ from agent.capture.look import ask, look
 from agent.capture.proof import Proofs
 from agent.capture.route import Options, Route, Setup, Tell, Verdict
 from agent.capture.routes import ROUTES, route_named, route_of
-from agent.errors import AudioError, CaptureError, ConsentError, OffhookError
+from agent.errors import AudioError, CaptureError, ConsentError, OffhookError, RootError
+from agent.phone import notice
 from agent.phone.phone import Phone
 
 
@@ -45,7 +46,7 @@ def enable(
     wanted = wanted or Wanted()
     tell("Asking the phone what it can do")
     before = read_journal(home, phone.serial)
-    current = installed_route(phone, before)
+    current = _current(phone, before)
     choice = _choose(phone, home, wanted, current)
     route = route_named(choice.verdict.route)
     if route.live:
@@ -78,11 +79,23 @@ def enable(
                 tell("Taking back what was done")
                 route.stop(phone, journal, tell)
                 # Somebody's recordings may lie in a recorder that was there before.
+                if setup.was_on and not route.live:
+                    tell("Capture is OFF now; what was recorded stays. Run `offhook enable` again")
                 if not setup.was_on:
                     route.disarm(phone, journal, tell)
                     end_journal(home, phone.serial)
         raise
     return choice
+
+
+def _current(phone: Phone, before: Journal | None) -> Route | None:
+    """The route that is on. Where root is denied nobody can see our recorder, but what it shows."""
+    try:
+        return installed_route(phone, before)
+    except RootError:
+        if notice.is_shown(phone):
+            raise
+        return None
 
 
 def _choose(phone: Phone, home: Path, wanted: Wanted, current: Route | None) -> Choice:
@@ -157,6 +170,9 @@ def stop(phone: Phone, home: Path, tell: Tell) -> None:
         write_journal(home, journal)
     if route is not None:
         route.stop(phone, journal, tell)
+    if journal is not None and not journal.off:  # nor does `watch` see to it any more
+        journal.off = True
+        write_journal(home, journal)
 
 
 def give_back(phone: Phone, home: Path, tell: Tell) -> list[str]:
@@ -168,5 +184,6 @@ def give_back(phone: Phone, home: Path, tell: Tell) -> list[str]:
     journal = read_journal(home, phone.serial)
     route = installed_route(phone, journal)
     compared = route.disarm(phone, journal, tell) if route is not None else []
+    recorder.sweep(phone, ask=False)
     end_journal(home, phone.serial)
     return compared

@@ -24,7 +24,7 @@ class Journal:
     ``before`` is any route's own: what it has to put back. ``options`` is what it was told to
     work with, as text. ``announce`` is what others in a call are to hear, as
     :class:`agent.capture.announcement.Announcement` has it; empty where the route can't.
-    ``off``: `disable` has begun, and whoever records by it here stops.
+    ``off``: `disable` has begun: whoever records by it here stops, and nobody tends it any more.
     """
 
     serial: str

@@ -8,12 +8,14 @@ root, it is only looked after while `offhook watch` runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from agent.capture.alsa import module
 from agent.capture.journal import Journal
 from agent.capture.route import Setup
-from agent.errors import CaptureError
+from agent.errors import CaptureError, PhoneError, RestoreError, RootError
 from agent.phone import notice, scripts
 from agent.phone.helper import PRIVATE, PrivateFile, install
 
@@ -58,11 +60,16 @@ def install_keeper(
 
 def remove_keeper(phone: Phone) -> None:
     """End it, with the recorder that it disabled as it was, and take it away; harmless twice."""
-    there = f"[ -f {_SCRIPT} ] || exit 0"
-    phone.root.run(f"{there}; sh {_SCRIPT} stop").check("can't end the keeper of the notification")
+    stop = f"[ ! -f {_SCRIPT} ] || sh {_SCRIPT} stop"
+    phone.root.run(stop).check("can't end the keeper of the notification")
     module.remove_module(phone)
-    files = f"{_SCRIPT} {HOME}/keep {HOME}/common.sh {HOME}/run"
-    phone.root.run(f"{there}; rm -rf {files}; rmdir {HOME} 2>/dev/null; exit 0")
+    # What an `enable` that was killed had half written is there without the script, too. Where
+    # our recorder is, the folder is its own.
+    files = " ".join(f"{name} {name}.new" for name in ("notice.sh", "keep", "common.sh"))
+    phone.root.run(
+        f"[ ! -f {HOME}/offhookd.sh ] && cd {HOME} 2>/dev/null || exit 0; "
+        f"rm -rf {files} run; rmdir {HOME} 2>/dev/null; exit 0"
+    )
 
 
 def keeper_problem(phone: Phone) -> str | None:
@@ -70,6 +77,12 @@ def keeper_problem(phone: Phone) -> str | None:
     done = phone.root.run(f"[ -f {_SCRIPT} ] || exit 9; sh {_SCRIPT} status")
     if done.code == 9:
         return "nobody on the phone keeps the notification shown: run `offhook enable`"
+    if "module=off" in done.text:
+        suspended = "; its recorder is disabled" if "suspended=yes" in done.text else ""
+        return (
+            "Offhook's module is turned off in the root manager, and nobody would show the "
+            f"notification after a reboot{suspended}: run `offhook enable`, or turn it on there"
+        )
     if "suspended=yes" in done.text:
         return (
             "the phone does not show the notification, so its recorder is disabled: allow "
@@ -86,3 +99,23 @@ def tend(phone: Phone, journal: Journal) -> None:
     if journal.before.get("keeper"):
         phone.root.run(f"[ ! -f {_SCRIPT} ] || sh {_SCRIPT} start")
     notice.show(phone)
+
+
+@contextmanager
+def giving_back(phone: Phone) -> Iterator[None]:
+    """For the end of a ``disarm``: what the block could not put back is a RestoreError, and the
+    notification goes whatever happened, unless the phone did."""
+    try:
+        yield
+    except (CaptureError, RootError):
+        raise
+    except PhoneError as error:
+        if not phone.link.alive:
+            raise
+        raise RestoreError(
+            f"not as before on {phone.facts.name}: {error.message}",
+            hint="Run `offhook disable` again.",
+        ) from error
+    finally:
+        if phone.link.alive:
+            notice.withdraw(phone)

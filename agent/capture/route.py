@@ -59,7 +59,8 @@ class Verdict:
 
     ``legs`` names the channels its files are going to have, as far as that is known: a route
     that hears both ends apart is better than one that mixes them, or hears one. ``on`` says that
-    it records already, by somebody else's doing. ``detail`` is the route's own, for ``arm`` and
+    it records already, by somebody else's doing. ``lacks_root``: it would be another answer with
+    root, and ``instead`` says no more than that. ``detail`` is the route's own, for ``arm`` and
     for ``--json``.
     """
 
@@ -71,6 +72,7 @@ class Verdict:
     instead: str | None = None
     legs: tuple[str, ...] = ()
     on: bool = False
+    lacks_root: bool = False
     detail: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from agent.capture.journal import Journal
 from agent.capture.microphone import MicrophoneRoute
 from agent.capture.route import Route
 from agent.capture.voicecall import VoiceCallRoute
+from agent.errors import ConfigError
+from agent.text import shown
 
 ROUTES: tuple[Route, ...] = (
     AlsaRoute(),
@@ -27,4 +29,12 @@ def route_named(name: str) -> Route:
 
 def route_of(journal: Journal | None) -> Route:
     """The route that is on by what the journal says; without one, our own recorder may be."""
-    return ROUTES[0] if journal is None else route_named(journal.route)
+    if journal is None:
+        return ROUTES[0]
+    try:
+        return route_named(journal.route)
+    except KeyError as error:
+        raise ConfigError(
+            f"the undo journal of {shown(journal.serial)} is of a route {shown(journal.route)!r}",
+            hint="A newer Offhook wrote it: take that one.",
+        ) from error

@@ -14,7 +14,7 @@ from agent.capture.doctor import Diagnosis, diagnose
 from agent.capture.offline.bundle import Bundle, check_target, save_bundle
 from agent.capture.offline.verdicts import Offline, diagnose_dumps
 from agent.capture.proof import Proofs, read_proofs
-from agent.capture.route import Verdict
+from agent.capture.route import Options, Verdict
 from agent.cli.common import App, pass_app
 from agent.cli.proven import mark, with_proof
 from agent.errors import UsageError
@@ -52,7 +52,7 @@ def doctor(app: App, phone: str | None, source: Path | None, bundle: Path | None
         check_target(bundle)
     saved = None
     with app.open_phone(phone) as opened:
-        diagnosis = diagnose(opened, app.home)
+        diagnosis = diagnose(opened, app.home, Options(microphone=app.config.microphone))
         if bundle is not None:
             saved = save_bundle(opened, diagnosis, bundle)
         proofs = read_proofs(app.home, opened.facts)

@@ -116,8 +116,9 @@ def turn_on(app: App, phone: Phone, given: Consent, route: str | None, options: 
 def disable(app: App, phone: str | None) -> None:
     """Turn capture off.
 
-    A call under way is finished and kept, what is left on the phone is pulled, and the phone is
-    given back as it was, and compared.
+    The recording of a call under way ends, and is kept; where another's app records (BCR, the
+    dialer), hang up first. What is left on the phone is pulled, and the phone is given back as it
+    was, and compared.
     """
     with app.open_phone(phone) as opened:
         name = opened.facts.name
@@ -171,7 +172,9 @@ def status(app: App, phone: str | None) -> None:
         route = route_of(journal)
         said = route.status(opened, journal)
     if route.live and said.installed:
-        said = _live_status(app, serial, said, off=journal is not None and journal.off)
+        said = _live_status(app, serial, said)
+    if journal is not None and journal.off:
+        said = replace(said, detail=said.detail | {"off": True})
     if app.json:
         app.print_json({"phone": name, "serial": serial, **said.as_dict()})
         return
@@ -198,18 +201,20 @@ def status(app: App, phone: str | None) -> None:
     for text in _recorder_lines(said):
         app.note(text)
     if not said.notice:
-        app.note("The phone does not show the notification, so nothing is recorded.")
+        app.note(
+            "The phone does not show the notification: until it does, nothing is taken from it."
+        )
     if said.problem:
         app.note(f"Last problem: {shown(said.problem)}")
 
 
-def _live_status(app: App, serial: str, said: RouteStatus, *, off: bool) -> RouteStatus:
+def _live_status(app: App, serial: str, said: RouteStatus) -> RouteStatus:
     """What this computer knows of a route by which it records itself."""
     watching = held_for(app.home / LOCK) == "watch"
     with app.archive() as archive:
         recording = watching and bool(live.parts(archive, serial))
     state = "recording" if recording else "idle" if watching else "unheard"
-    detail = said.detail | {"off": off, "watching": watching}
+    detail = said.detail | {"off": False, "watching": watching}
     return replace(said, running=watching, state=said.state or state, detail=detail)
 
 

@@ -251,7 +251,7 @@ def _check_on(phone: Phone, route: Route, journal: Journal | None) -> None:
         )
     if not status.notice:
         raise CaptureError(
-            f"{name} does not show the notification, so nothing is recorded",
+            f"{name} does not show the notification: until it does, nothing is taken from it",
             hint="Run `offhook enable` again.",
         )
 

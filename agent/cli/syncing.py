@@ -151,7 +151,8 @@ def sources_of(app: App, phone: Phone) -> list[Source]:
         return others
     if route is None:
         return others
-    route.tend(phone, journal)
+    if journal is None or not journal.off:
+        route.tend(phone, journal)
     return [*route.sources(phone, journal), *others]
 
 

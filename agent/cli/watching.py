@@ -189,7 +189,7 @@ class _Lines:
             "stranger": (shown(event.text), "yellow"),
             "lost": (shown(event.text), "yellow"),
             "restarted": ("the recorder had ended; it runs again", "yellow"),
-            "problem": (shown(event.text), "bold red"),
+            "problem": (f"{shown(event.text)}{_hint(event)}", "bold red"),
             "version": (shown(event.text), "yellow"),
             "call log": (shown(event.text), "yellow"),
             "off": ("capture is off; turn it on with `offhook enable`", "yellow"),

@@ -37,7 +37,8 @@ def show(phone: Phone) -> None:
         _unsnooze(phone)
     if not is_shown(phone):
         raise CaptureError(
-            f"{phone.facts.name} does not show the notification, so nothing would be recorded",
+            f"{phone.facts.name} does not show the notification: until it does, Offhook takes no "
+            "recording from it",
             hint="On the phone, allow notifications of «Shell» (Settings, Apps, Shell).",
         )
 

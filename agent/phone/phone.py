@@ -50,7 +50,7 @@ class Phone:
     def close(self) -> None:
         """End the connection, and with it everything that runs on the phone because of it."""
         try:
-            if "root" in self.__dict__:
+            if self.has_root:
                 self.root.close()
         finally:
             self.link.close()
@@ -70,6 +70,11 @@ class Phone:
         """Root on this phone, found once; RootError says why there is none."""
         return find_root(self.link)
 
+    @property
+    def has_root(self) -> bool:
+        """Whether :attr:`root` was found already; the phone is not asked for it."""
+        return "root" in self.__dict__
+
     def run(self, command: str, *, timeout: float = 30.0) -> Completed:
         """A script as adbd's user."""
         return shell.run(self.link, command, timeout=timeout)
@@ -77,7 +82,7 @@ class Phone:
     def reconnect(self, patience: float, cancel: Cancel) -> None:
         """See :class:`agent.phone.files.PhoneFiles`."""
         self.link.drop()
-        if "root" in self.__dict__:
+        if self.has_root:
             self.root.close()  # its shells went with the connection
         self.link.mend(patience, cancel)
 

@@ -21,8 +21,8 @@ _OPEN_TIMEOUT = 15.0
 _ASK_TIMEOUT = 10.0  # Magisk's own prompt waits this long for a tap
 
 _HINT = (
-    "Offhook needs a rooted phone. In the root manager (Magisk: Superuser), allow «Shell», "
-    "then try again."
+    "This needs a rooted phone. In its root manager (Magisk: Superuser), allow «Shell», then try "
+    "again."
 )
 
 

@@ -106,7 +106,8 @@ class Report:
 #:             or failed; ``error`` says why where this computer records
 #: stranger    a phone is there that is not watched; ``phone`` is its serial
 #: restarted   the recorder had been killed, and runs again
-#: problem     what keeps another's recorder, by which capture is on, from recording: ``text``
+#: problem     what keeps the route that is on from recording, or its recordings from being taken:
+#:             ``text``, and ``error`` where that is one
 #: version     the recorder on the phone is of another Offhook: ``text`` says what to do
 #: off         capture is not on: what is left is pulled, and other sources are watched
 #: no root     the phone gives no root: only what needs none is watched; ``text`` says why

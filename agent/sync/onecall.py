@@ -142,7 +142,11 @@ class Bringing:
     def _take(self, event: WatchEvent | SyncEvent) -> None:
         if isinstance(event, WatchEvent) and event.report is not None:
             self._unfinished = bool(event.report.waiting)
-        if isinstance(event, WatchEvent) and event.kind in ("state", "lost") and event.error:
+        if (
+            isinstance(event, WatchEvent)
+            and event.kind in ("state", "lost", "problem")
+            and event.error
+        ):
             self.problem = event.error.message
 
     @contextmanager

@@ -18,7 +18,7 @@ from agent.capture.journal import Journal
 from agent.capture.live import LiveRoute
 from agent.capture.route import RouteStatus
 from agent.capture.routes import route_named, route_of
-from agent.errors import LinkError, NoRootError, OffhookError, RootError
+from agent.errors import CaptureError, LinkError, NoRootError, OffhookError, RootError
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import CallSync, join_late, sync_calls
@@ -124,7 +124,8 @@ class Watch:
                 # it is met, and tried again.
                 if error.message != told and not self._stop.is_set():
                     told = error.message
-                    self._tell(WatchEvent("lost", self._name, error.message, error=error))
+                    kind: WatchKind = "problem" if isinstance(error, CaptureError) else "lost"
+                    self._tell(WatchEvent(kind, self._name, error.message, error=error))
             if time.monotonic() - begun > _LONGEST_PAUSE:
                 backoff.reset()
             self._live.check()

@@ -1,4 +1,4 @@
-"""Lab phones with sound, and the command pointed at them."""
+"""Lab phones with sound or with a stand-in of BCR, and the command pointed at them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.bcr import ID, OWN, StandIn
 from tests.lab.phone import LabPhone
 from tests.lab.snapshot import Snapshot
 from tests.offhook import Offhook
@@ -25,6 +26,30 @@ def tensor(vm_of: Callable[[str], LabPhone]) -> LabPhone:
 @pytest.fixture
 def audioreach(vm_of: Callable[[str], LabPhone]) -> LabPhone:
     return vm_of("audioreach")
+
+
+@pytest.fixture(scope="module")
+def shared_phone() -> Iterator[LabPhone]:
+    with LabPhone(profile="bcr") as phone:
+        yield phone
+
+
+@pytest.fixture
+def bcr(shared_phone: LabPhone) -> Iterator[StandIn]:
+    """The stand-in, with its recording off."""
+    made = StandIn(shared_phone)
+    made.settings(call_recording=False)
+    made.start()
+    yield made
+    made.stop()
+    shared_phone.root(f"rm -rf {OWN}/* /data/user_de/0/{ID}/* /lab/state/bcr /lab/state/sys/grants")
+
+
+@pytest.fixture
+def offhook(bcr: StandIn, tmp_path: Path) -> Iterator[Offhook]:
+    made = Offhook(tmp_path / "home", bcr.phone.address)
+    yield made
+    made.run("disable")
 
 
 class Enabled:

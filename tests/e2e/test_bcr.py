@@ -20,12 +20,6 @@ from tests.offhook import Offhook, wait_until
 ENABLE = ("enable", "--basis", "own-line", "--here", "DE")
 
 
-@pytest.fixture(scope="module")
-def shared_phone() -> Iterator[LabPhone]:
-    with LabPhone(profile="bcr") as phone:
-        yield phone
-
-
 @pytest.fixture
 def bcr(shared_phone: LabPhone) -> Iterator[StandIn]:
     made = StandIn(shared_phone)
@@ -38,13 +32,6 @@ def bcr(shared_phone: LabPhone) -> Iterator[StandIn]:
         f"/lab/state/sys/grants /lab/state/sys/appops /lab/state/sys/spared; "
         f"mkdir -p /data/user_de/0/{ID}/files; chown -R 10215:10215 /data/user_de/0/{ID}"
     )
-
-
-@pytest.fixture
-def offhook(bcr: StandIn, tmp_path: Path) -> Iterator[Offhook]:
-    made = Offhook(tmp_path / "home", bcr.phone.address)
-    yield made
-    made.run("disable")
 
 
 def call(bcr: StandIn, suffix: str = "oga", seconds: float = 1.0, **what: Any) -> str:

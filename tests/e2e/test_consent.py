@@ -6,40 +6,12 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from agent.capture import law
-from tests.lab.bcr import ID, StandIn
-from tests.lab.phone import LabPhone
+from tests.lab.bcr import StandIn
 from tests.lab.sounds import sound
 from tests.offhook import PROGRAM, Offhook
-
-
-@pytest.fixture(scope="module")
-def shared_phone() -> Iterator[LabPhone]:
-    with LabPhone(profile="bcr") as phone:
-        yield phone
-
-
-@pytest.fixture
-def bcr(shared_phone: LabPhone) -> Iterator[StandIn]:
-    made = StandIn(shared_phone)
-    made.settings(call_recording=False)
-    made.start()
-    yield made
-    made.stop()
-    shared_phone.root(f"rm -rf /data/user_de/0/{ID}/* /lab/state/bcr")
-
-
-@pytest.fixture
-def offhook(bcr: StandIn, tmp_path: Path) -> Iterator[Offhook]:
-    made = Offhook(tmp_path / "home", bcr.phone.address)
-    yield made
-    made.run("disable")
 
 
 def custody(offhook: Offhook) -> list[dict[str, Any]]:

@@ -241,6 +241,38 @@ def test_googles_phone_keeps_its_recordings_where_only_root_reads(
         rooted_phone.root(f"rm -rf {google.folder}")
 
 
+def test_watch_says_what_keeps_recordings_from_being_taken(
+    miui: DialerStandIn, offhook: Offhook
+) -> None:
+    offhook.good(*ENABLE)
+    miui.phone.root("touch /lab/state/sys/blocked; am force-stop com.android.shell")
+    try:
+        call(miui, number="+49308")
+        with offhook.watching() as watching:
+            watching.wait("problem")
+            assert offhook.rows() == []
+            miui.phone.root("rm /lab/state/sys/blocked")
+            watching.wait("filed")
+    finally:
+        miui.phone.root("rm -f /lab/state/sys/blocked")
+
+
+def test_a_phone_that_denies_root_records_by_what_needs_none(tmp_path: Path) -> None:
+    with LabPhone(profile="audioreach") as phone:
+        phone.root(
+            "cmd settings put secure dialer_default_application com.samsung.android.dialer; "
+            "cmd settings put system record_calls_automatically_on_off 1; "
+            "cmd settings put system record_calls_automatically_type 0"
+        )
+        offhook = Offhook(tmp_path / "home", phone.address)
+        phone.su("deny")
+        offhook.good(*ENABLE)
+        # Another computer can't see whose notification that is: perhaps of our recorder.
+        other = Offhook(tmp_path / "other", phone.address).run(*ENABLE)
+        assert (other.code != 0, "denied root" in other.err) == (True, True)
+        offhook.good("disable")
+
+
 def test_samsungs_phone_records_some_calls_then_all_then_some(tmp_path: Path) -> None:
     with LabPhone(profile="audioreach") as phone:
         phone.root(

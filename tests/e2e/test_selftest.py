@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.lab.bcr import ID, OWN, StandIn
+from tests.lab.bcr import StandIn
 from tests.lab.phone import LabPhone
 from tests.lab.speech import RATE
 from tests.offhook import Offhook
@@ -25,29 +24,6 @@ TALK = 8.5
 # noticed a moment late.
 NEAR, FAR = (1.1, 3.2), (5.2, 7.6)
 """When each speaks, in seconds from the answer."""
-
-
-@pytest.fixture(scope="module")
-def shared_phone() -> Iterator[LabPhone]:
-    with LabPhone(profile="bcr") as phone:
-        yield phone
-
-
-@pytest.fixture
-def bcr(shared_phone: LabPhone) -> Iterator[StandIn]:
-    made = StandIn(shared_phone)
-    made.settings(call_recording=False)
-    made.start()
-    yield made
-    made.stop()
-    shared_phone.root(f"rm -rf {OWN}/* /data/user_de/0/{ID}/* /lab/state/bcr /lab/state/sys/grants")
-
-
-@pytest.fixture
-def offhook(bcr: StandIn, tmp_path: Path) -> Iterator[Offhook]:
-    made = Offhook(tmp_path / "home", bcr.phone.address)
-    yield made
-    made.run("disable")
 
 
 def mix(near: tuple[float, float], far: tuple[float, float]) -> npt.NDArray[np.float64]:

@@ -24,7 +24,7 @@ from agent.capture.report import redacted, save
 from agent.capture.route import Plan, Verdict
 from agent.capture.testcall import Moment, TestCall, follow
 from agent.cli.main import run
-from agent.errors import AudioError, CaptureError, ConfigError, RemoteError, UsageError
+from agent.errors import AudioError, CaptureError, ConfigError, RemoteError, RouteError, UsageError
 from agent.phone.facts import Clock, Facts
 from agent.phone.line import checked_number, parse_line
 
@@ -91,6 +91,28 @@ def test_what_was_proven_is_preferred() -> None:
     chosen = choose(verdicts, "x", proofs={"bcr": proof("bcr")})
     assert chosen.verdict.route == "bcr"
     assert "heard both ends with it on this build, on 2026-02-03" in chosen.why
+
+
+def test_a_microphone_is_what_is_left_however_sure_it_is() -> None:
+    verdicts = [works("voicecall", None), works("dialer", None), works("microphone")]
+    assert choose(verdicts, "x").verdict.route == "voicecall"
+    failed = {"voicecall": proof("voicecall", "failed"), "dialer": proof("dialer", "failed")}
+    assert choose(verdicts, "x", proofs=failed).verdict.route == "microphone"
+
+
+def test_where_nothing_works_the_hint_asks_for_root_last() -> None:
+    def no(route: str, hint: str | None, *, root: bool = False) -> Verdict:
+        return Verdict(route, False, "no", instead=hint, lacks_root=root)
+
+    rooted, scrcpy = no("alsa", "Root it.", root=True), no("voicecall", "Install scrcpy.")
+    for verdicts, hint in (
+        ([rooted, no("bcr", "Root it.", root=True), scrcpy], "Install scrcpy."),
+        ([rooted, no("microphone", None)], "Root it."),
+        ([no("microphone", None)], None),
+    ):
+        with pytest.raises(RouteError) as caught:
+            choose(verdicts, "x")
+        assert caught.value.hint == hint
 
 
 def test_what_was_heard_to_fail_comes_last_and_why_is_said() -> None:

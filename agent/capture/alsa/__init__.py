@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.capture.alsa import module, recorder
@@ -12,7 +13,8 @@ from agent.capture.journal import Journal
 from agent.capture.route import Plan, Route, RouteStatus, Seen, Setup, Tell, Verdict
 from agent.errors import CaptureError, NoRootError, RemoteError, RestoreError, RouteError
 from agent.phone.files import Source
-from agent.phone.helper import borrowed_helper
+from agent.phone.helper import Helper, borrowed_helper
+from agent.text import shown
 
 if TYPE_CHECKING:
     from agent.phone.phone import Phone
@@ -29,7 +31,8 @@ class AlsaRoute(Route):
         """See :class:`Route`."""
         if seen.sound is None:
             problem = seen.root_problem or seen.sound_problem or "its sound can't be seen"
-            return answer(None, False, problem, Tap(), seen.root_hint)
+            verdict = answer(None, False, problem, Tap(), seen.root_hint)
+            return replace(verdict, lacks_root=not seen.rooted)
         return verdict_on(seen.phone, seen.sound)
 
     def arm(self, phone: Phone, verdict: Verdict, setup: Setup) -> None:
@@ -75,8 +78,10 @@ class AlsaRoute(Route):
         tell("Comparing the mixer")
         compared = list(journal.controls)
         with borrowed_helper(phone) as helper:
-            now = helper.get(journal.card, compared)
-            wrong = [name for name in compared if now.get(name) != journal.controls[name]]
+            now = _values(helper, journal.card, compared)
+            if gone := [name for name in compared if name not in now]:
+                tell(f"The phone has no control {', '.join(map(shown, gone))} any more")
+            wrong = [name for name in now if now[name] != journal.controls[name]]
             try:
                 if wrong:
                     helper.set(journal.card, {name: journal.controls[name] for name in wrong})
@@ -85,7 +90,7 @@ class AlsaRoute(Route):
                     f"not as before on {phone.facts.name}: {', '.join(wrong)}: {error.message}",
                     hint="A reboot of the phone resets its mixer; then run `offhook disable` again.",
                 ) from error
-        return compared
+        return list(now)
 
     def status(self, phone: Phone, journal: Journal | None) -> RouteStatus:
         """See :class:`Route`."""
@@ -129,6 +134,21 @@ class AlsaRoute(Route):
             return False
 
 
+def _values(helper: Helper, card: int, names: list[str]) -> dict[str, str]:
+    """The controls' values; none of one that is gone, with its card or by an update of the phone:
+    there is nothing to put back then."""
+    try:
+        return helper.get(card, names)
+    except RemoteError:
+        if card not in [each.number for each in helper.pcms()[0]]:
+            return {}
+        there = {control.name for control in helper.controls(card)}
+        if there.issuperset(names):
+            raise
+    left = [name for name in names if name in there]
+    return helper.get(card, left) if left else {}
+
+
 def _check_ready(phone: Phone) -> None:
     status = recorder.status(phone)
     if not status.running:
@@ -138,7 +158,7 @@ def _check_ready(phone: Phone) -> None:
         )
     if not status.notice:
         raise CaptureError(
-            f"{phone.facts.name} does not show the notification, so nothing would be recorded",
+            f"{phone.facts.name} does not show the notification: until it does, nothing is recorded",
             hint="On the phone, allow notifications of «Shell» (Settings, Apps, Shell).",
         )
 

@@ -11,7 +11,7 @@ from agent.adb import shell
 from agent.capture.alsa import module
 from agent.capture.consent import Consent
 from agent.capture.route import Plan
-from agent.errors import CaptureError, LinkTimeout, NoRootError, RestoreError
+from agent.errors import CaptureError, LinkTimeout, RestoreError, RootError
 from agent.phone import notice, scripts
 from agent.phone.files import Source
 from agent.phone.helper import PRIVATE, PrivateFile, install
@@ -112,9 +112,10 @@ def install_recorder(phone: Phone, plan: Plan, consent: Consent, spool_mb: int =
         [HOME, SPOOL, f"{HOME}/run"],
         [
             PrivateFile(f"{HOME}/offhook-pcm", helper, 0o700),
-            *(PrivateFile(f"{HOME}/{name}", scripts.script(name), 0o700) for name in SCRIPTS),
             PrivateFile(f"{HOME}/controls", controls.encode(), 0o600),
             PrivateFile(f"{HOME}/config", config.encode(), 0o600),
+            # The last of them is what says that the recorder is there, to whoever may start it.
+            *(PrivateFile(f"{HOME}/{name}", scripts.script(name), 0o700) for name in SCRIPTS),
         ],
     )
 
@@ -161,10 +162,14 @@ def remove_recorder(phone: Phone) -> None:
     notice.withdraw(phone)
 
 
-def sweep(phone: Phone) -> None:
-    """Remove what is left on a phone by a computer that died while it lent its helper there."""
-    with suppress(NoRootError):  # then there was never a helper to lend
-        phone.root.run(f"rm -rf {PRIVATE}/.offhook-*")
+def sweep(phone: Phone, *, ask: bool = True) -> None:
+    """Remove what is left on a phone by a computer that died while it put something there.
+
+    Without ``ask``, what only root can see stays unless root was had anyway: asking may prompt.
+    """
+    with suppress(RootError):  # then there was never a helper to lend
+        if ask or phone.has_root:
+            phone.root.run(f"rm -rf {PRIVATE}/.offhook-*")
     phone.run("rm -f /data/local/tmp/.offhook-*")
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from agent.capture import keeper
 from agent.capture.bcr import folders, grants, module, prefs, settings
 from agent.capture.bcr.settings import ID, TWO_TAPS
-from agent.capture.journal import Journal
+from agent.capture.journal import Journal, read_journal
 from agent.capture.route import Route, RouteStatus, Seen, Setup, Tell, Verdict
-from agent.errors import CaptureError, OffhookError, PhoneError, RestoreError, RootError, RouteError
+from agent.errors import CaptureError, OffhookError, RestoreError, RootError, RouteError
 from agent.phone import notice, packages
 from agent.phone.files import Source
 
@@ -50,7 +50,7 @@ class BcrRoute(Route):
             return self._absent(seen)
         about = f"BCR {package.version}"
         detail: dict[str, Any] = {"version": package.version, "version_code": package.version_code}
-        if not package.enabled:
+        if not package.enabled and not _disabled_by_us(seen):
             hint = "On the phone: Settings, Apps, BCR, Enable."
             return Verdict(self.name, False, f"{about} is installed, but disabled", instead=hint)
         if not package.system:
@@ -99,11 +99,11 @@ class BcrRoute(Route):
             return Verdict(
                 self.name, None, f"BCR's module {found.version} waits for a reboot of the phone"
             )
+        if not seen.rooted:
+            reason = f"BCR is not installed, and can't be: {seen.root_problem}"
+            return Verdict(self.name, False, reason, instead=seen.root_hint, lacks_root=True)
         if seen.options.bcr_zip is None:
             return Verdict(self.name, False, "BCR is not installed", instead=_GET)
-        if not seen.rooted:
-            reason = f"BCR can't be installed: {seen.root_problem}"
-            return Verdict(self.name, False, reason, instead=seen.root_hint)
         manager = module.find_manager(seen.phone)
         if manager is None:
             reason = "BCR can't be installed: neither Magisk nor KernelSU nor APatch is there"
@@ -132,6 +132,8 @@ class BcrRoute(Route):
         setup.tell("Giving BCR what it needs")
         grants.give(phone, package, before, setup.keep, setup.tell)
         notice.show(phone)
+        if not package.enabled:  # our keeper's doing, for want of what is shown now
+            packages.enable_again(phone, ID, before["state"])
         if not _is_rooted(phone, None):
             before["taps"] = True
             setup.keep()
@@ -176,7 +178,7 @@ class BcrRoute(Route):
         if journal is None:
             return []
         before, compared = journal.before, list[str]()
-        try:
+        with keeper.giving_back(phone):
             if before.get("keeper"):
                 keeper.remove_keeper(phone)
             package = packages.read_package(phone, ID)
@@ -188,18 +190,6 @@ class BcrRoute(Route):
             compared += grants.take_back(phone, before)
             if before.get("installed") and module.remove(phone):
                 tell("BCR's module, which Offhook installed, is gone after a reboot of the phone.")
-        except CaptureError:
-            raise
-        except PhoneError as error:
-            if not phone.link.alive:
-                raise
-            raise RestoreError(
-                f"not as before on {phone.facts.name}: {error.message}",
-                hint="Run `offhook disable` again.",
-            ) from error
-        finally:
-            if phone.link.alive:
-                notice.withdraw(phone)
         return compared
 
     def status(self, phone: Phone, journal: Journal | None) -> RouteStatus:
@@ -273,6 +263,12 @@ def problem(phone: Phone, journal: Journal) -> str | None:
     return None
 
 
+def _disabled_by_us(seen: Seen) -> bool:
+    """Whether it was our keeper that disabled BCR: then `enable` may enable it again."""
+    journal = read_journal(seen.home, seen.phone.serial)
+    return journal is not None and journal.route == BcrRoute.name and "keeper" in journal.before
+
+
 def _reservations(entries: Mapping[str, Entry]) -> list[str]:
     """What in BCR's own settings, which stay, keeps calls from being recorded or from coming."""
     said = []
@@ -316,6 +312,7 @@ def _put_back(phone: Phone, package: Package, before: dict[str, Any]) -> None:
         return data if before.get("file", True) or prefs.parse(data) else None
 
     settings.replace(phone, package, edit)
+    settings.sweep(phone)
     if not before.get("folder", True):
         settings.remove_folder(phone, package)
     now = settings.read_entries(phone, package)

@@ -69,6 +69,11 @@ def _folder(phone: Phone, package: Package) -> str:
     return shlex.quote(read(phone, package).path.rpartition("/")[0])
 
 
+def sweep(phone: Phone) -> None:
+    """Remove what a change that was killed halfway has left beside the file."""
+    phone.root.run(f"rm -f {' '.join(f'{folder}/{_NAME}.offhook' for folder in FOLDERS)}")
+
+
 def read_entries(phone: Phone, package: Package) -> dict[str, prefs.Entry]:
     """What is in the file; nothing where there is none. CaptureError when it makes no sense."""
     data = read(phone, package).data

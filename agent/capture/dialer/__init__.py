@@ -14,11 +14,12 @@ from agent.capture.dialer.look import Found, is_on, look, read
 from agent.capture.dialer.vendors import BY_NAME, Dialer
 from agent.capture.journal import Journal
 from agent.capture.route import Route, RouteStatus, Seen, Setup, Tell, Verdict
-from agent.errors import CaptureError, PhoneError, RestoreError, RootError, RouteError
+from agent.errors import CaptureError, RouteError
 from agent.phone import notice
 from agent.phone.files import Source
 
 if TYPE_CHECKING:
+    from agent.capture.announcement import How
     from agent.phone.phone import Phone
 
 
@@ -38,7 +39,7 @@ class DialerRoute(Route):
             return Verdict(self.name, False, f"{app} is not known to record calls on such a phone")
         if dialer.private and not seen.rooted:
             reason = f"{dialer.what} keeps its recordings where only root can read them"
-            return Verdict(self.name, False, reason, instead=seen.root_hint)
+            return Verdict(self.name, False, reason, instead=seen.root_hint, lacks_root=True)
         if not found.believed:
             reason = f"{dialer.what} has left no trace of a recording: it may not offer it here"
             return Verdict(self.name, False, reason, instead=f"{dialer.taps} Record one call so.")
@@ -126,22 +127,10 @@ class DialerRoute(Route):
         """See :class:`Route`."""
         if journal is None:
             return []
-        try:
+        with keeper.giving_back(phone):
             if journal.before.get("keeper"):
                 keeper.remove_keeper(phone)
             _put_back(phone, journal, tell)
-        except (CaptureError, RootError):
-            raise
-        except PhoneError as error:
-            if not phone.link.alive:
-                raise
-            raise RestoreError(
-                f"not as before on {phone.facts.name}: {error.message}",
-                hint="Run `offhook disable` again.",
-            ) from error
-        finally:
-            if phone.link.alive:
-                notice.withdraw(phone)
         return [*journal.before.get("was", {}), "notification"]
 
     def status(self, phone: Phone, journal: Journal | None) -> RouteStatus:
@@ -170,6 +159,11 @@ class DialerRoute(Route):
         if journal is None or dialer is None:
             return []
         return folders.sources(phone, dialer, frozenset(journal.before.get("left", ())))
+
+    def announces(self, verdict: Verdict) -> How | None:
+        """See :class:`Route`. Some makers' dialers do."""
+        dialer = BY_NAME.get(verdict.detail.get("dialer", {}).get("name", ""))
+        return "itself" if dialer is not None and dialer.announces else None
 
 
 def _put_back(phone: Phone, journal: Journal, tell: Tell) -> None:

@@ -50,7 +50,8 @@ class Dialer:
     for the dialer to offer recording at all. ``everywhere``: it records in every country, else
     the phone has to have a trace of it (a folder, a setting) to be believed. ``traces``
     are files that only root sees. ``automatic``: it can begin by itself. ``taps`` is what the user
-    does where no setting is known; ``says`` is how the ends of a call learn of it.
+    does where no setting is known; ``says`` is how the ends of a call learn of it, and
+    ``announces`` that both of them hear so in words.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Dialer:
     traces: tuple[str, ...] = ()
     automatic: bool = True
     says: str = "Whether it tells the other end is up to it."
+    announces: bool = False
 
     @property
     def marked(self) -> bool:
@@ -92,6 +94,7 @@ DIALERS: tuple[Dialer, ...] = (
             f"{_GOOGLES_FILES}/CallRecordingSettingsData.pb",
         ),
         says="A voice tells both ends of the call that it is recorded.",
+        announces=True,
     ),
     Dialer(
         "skt",
