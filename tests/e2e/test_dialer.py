@@ -244,6 +244,7 @@ def test_googles_phone_keeps_its_recordings_where_only_root_reads(
 def test_watch_says_what_keeps_recordings_from_being_taken(
     miui: DialerStandIn, offhook: Offhook
 ) -> None:
+    miui.phone.root(f"cmd settings put system {KEY} 1")
     offhook.good(*ENABLE)
     miui.phone.root("touch /lab/state/sys/blocked; am force-stop com.android.shell")
     try:

@@ -211,12 +211,12 @@ def test_the_keeper_ends_when_it_was_taken_away_and_is_no_child_of_adbd(
     bcr: StandIn, offhook: Offhook
 ) -> None:
     lab = bcr.phone
-    lab.root("mkdir -p /acct; : >/acct/cgroup.procs")
+    lab.root("mkdir /dev/cg2_bpf; : >/dev/cg2_bpf/cgroup.procs")
     try:
         offhook.good(*ENABLE)
-        assert lab.root("cat /acct/cgroup.procs") == lab.root(f"cat {HOME}/run/notice.pid")
+        assert lab.root("cat /dev/cg2_bpf/cgroup.procs") == lab.root(f"cat {HOME}/run/notice.pid")
     finally:
-        lab.root("rm -r /acct")
+        lab.root("rm -r /dev/cg2_bpf")
     quick(lab)
     lab.root(f"rm {HOME}/keep")
     wait_until(lambda: keepers(lab) == 0)
