@@ -46,7 +46,7 @@ def enable(
     wanted = wanted or Wanted()
     tell("Asking the phone what it can do")
     before = read_journal(home, phone.serial)
-    current = _current(phone, before)
+    current = _current(phone, before, wanted)
     choice = _choose(phone, home, wanted, current)
     route = route_named(choice.verdict.route)
     if route.live:
@@ -88,12 +88,13 @@ def enable(
     return choice
 
 
-def _current(phone: Phone, before: Journal | None) -> Route | None:
-    """The route that is on. Where root is denied nobody can see our recorder, but what it shows."""
+def _current(phone: Phone, before: Journal | None, wanted: Wanted) -> Route | None:
+    """The route that is on. A phone that denies root is most often one tap away from giving it: only
+    who names a route means to do without, where no notification says that our recorder is on."""
     try:
         return installed_route(phone, before)
     except RootError:
-        if notice.is_shown(phone):
+        if wanted.route is None or notice.is_shown(phone):
             raise
         return None
 

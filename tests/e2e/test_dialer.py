@@ -258,7 +258,7 @@ def test_watch_says_what_keeps_recordings_from_being_taken(
         miui.phone.root("rm -f /lab/state/sys/blocked")
 
 
-def test_a_phone_that_denies_root_records_by_what_needs_none(tmp_path: Path) -> None:
+def test_a_phone_that_denies_root_records_by_what_needs_none_if_asked(tmp_path: Path) -> None:
     with LabPhone(profile="audioreach") as phone:
         phone.root(
             "cmd settings put secure dialer_default_application com.samsung.android.dialer; "
@@ -267,9 +267,10 @@ def test_a_phone_that_denies_root_records_by_what_needs_none(tmp_path: Path) -> 
         )
         offhook = Offhook(tmp_path / "home", phone.address)
         phone.su("deny")
-        offhook.good(*ENABLE)
+        assert "denied root" in offhook.run(*ENABLE).err
+        offhook.good(*ENABLE, "--route", "dialer")
         # Another computer can't see whose notification that is: perhaps of our recorder.
-        other = Offhook(tmp_path / "other", phone.address).run(*ENABLE)
+        other = Offhook(tmp_path / "other", phone.address).run(*ENABLE, "--route", "dialer")
         assert (other.code != 0, "denied root" in other.err) == (True, True)
         offhook.good("disable")
 
