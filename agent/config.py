@@ -35,11 +35,12 @@ own place for data. Nothing needs to be set.
     name = "bcr"
     path = "/sdcard/Recordings/BCR"
     root = false
+
+:mod:`agent.desk.settings` has the tables of the desktop: [inbox], [notify] and [hooks].
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -54,8 +55,10 @@ from agent.adb.address import is_address, parse_address
 from agent.adb.reach import WAYS, Way
 from agent.audio.announce import TONE_EVERY_S
 from agent.capture.announcement import KINDS, Announcement
+from agent.desk import settings as desk
 from agent.errors import ConfigError, UsageError
 from agent.phone.files import Source
+from agent.tables import known_keys as _known
 from agent.text import shown
 
 NAME = "offhook.toml"
@@ -81,6 +84,7 @@ class Config:
     announce: Announcement = field(default_factory=Announcement)
     microphone: str | None = None
     contacts: bool = False
+    desk: desk.Desk = field(default_factory=desk.Desk)
 
 
 def home_dir(option: Path | None) -> Path:
@@ -101,7 +105,7 @@ def load_config(home: Path) -> Config:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
     tables = ("phone", "source", "discovery", "recorder", "consent", "microphone", "contacts")
-    _known(path, "", raw, tables)
+    _known(path, "", raw, (*tables, *desk.TABLES))
     phones = [
         PhoneSetting(
             _alias(path, item),
@@ -135,6 +139,7 @@ def load_config(home: Path) -> Config:
         contacts=_flag(path, raw, "contacts", "read"),
         announce=_announce(path, raw),
         microphone=_microphone(path, raw),
+        desk=desk.desk_of(path, raw),
     )
 
 
@@ -257,12 +262,3 @@ def _way(path: Path, item: dict[str, Any]) -> Way:
         if way == asked:
             return way
     raise ConfigError(f"{path}: [[phone]] way is {asked!r}, not one of {', '.join(WAYS)}")
-
-
-def _known(path: Path, where: str, table: dict[str, Any], keys: Iterable[str]) -> None:
-    known = list(keys)
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-            raise ConfigError(f"{path}: {where}{key!r} is not a setting", hint=hint)

@@ -93,6 +93,22 @@ def audit(archive: Archive, on_progress: Progress = lambda _done, _all: None) ->
     return found
 
 
+def look_at(archive: Archive, path: str) -> Finding | None:
+    """What is wrong with what has this path in the archive's folder, if anything; None also for
+    what is on its way into the archive."""
+    with archive.reading() as db:
+        found = db.query(
+            "SELECT id, sha256, size, path, added_ms FROM recordings WHERE path = ?", [path]
+        )
+        row = next(iter(found), None)
+        filing = db.execute("SELECT 1 FROM filing WHERE path = ?", [path]).fetchone()
+    if row is not None:
+        return _of_file(archive, row)
+    if filing is not None or not os.path.lexists(archive.store.locate(path)):
+        return None
+    return Finding("added", "it is in no index", shown(path))
+
+
 def _of_index(archive: Archive) -> Iterator[Finding]:
     with archive.reading() as db:
         for (text,) in db.execute("PRAGMA integrity_check(20)").fetchall():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,8 +102,8 @@ class BrokenAudioError(AudioError):
         self.measurement = measurement
 
 
-def measure(path: Path) -> Measurement:
-    """Measure a recording from end to end.
+def measure(path: Path, between: Callable[[], None] = lambda: None) -> Measurement:
+    """Measure a recording from end to end; ``between`` is called again and again, and may raise.
 
     AudioError if nothing could be read, BrokenAudioError with the measurement of what could.
     """
@@ -112,12 +112,13 @@ def measure(path: Path) -> Measurement:
     broken: AudioError | None = None
     if stream.wav is not None and not have_numpy():
         meter = _PlainMeter(stream)
-        meter.run()
+        meter.run(between)
     else:
         meter = _Meter(stream.rate, stream.channels)
         try:
             for block in blocks(stream):
                 meter.add(block)
+                between()
         except AudioError as error:
             broken = error
         meter.end()
@@ -226,9 +227,10 @@ class _PlainMeter:
         self._sums = [[0.0, 0.0, 0, 0, 0] for _ in range(stream.channels)]
         self._windows = 0
 
-    def run(self) -> None:
+    def run(self, between: Callable[[], None]) -> None:
         every = max(self.frames * self._wav.channels // _PLAIN_MOST + 1, 1)
         for raw in self._taken(every):
+            between()
             samples = wav_samples(raw, self._wav)
             self._windows += 1
             for channel, sums in enumerate(self._sums):

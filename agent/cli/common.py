@@ -64,6 +64,10 @@ class App:
             self._config = load_config(self.home)
         return self._config
 
+    @config.setter
+    def config(self, config: Config) -> None:
+        self._config = config
+
     def archive(self, *, write: bool = False, purpose: str = "sync") -> Archive:
         """The archive, to be used as a context manager; one ``write`` at a time."""
         return Archive(self.home, write=write, purpose=purpose)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +17,11 @@ from rich.text import Text
 from agent.archive.archive import Archive
 from agent.archive.audit import ASIDE
 from agent.cli.common import App, pass_app
-from agent.cli.naming import zone_of
 from agent.cli.rows import as_json, iso, when
-from agent.cli.stopping import stopped_by_signals
+from agent.cli.stopping import Signals
 from agent.errors import NoPhoneError, PartialError, UsageError
 from agent.naming.number import known_region
+from agent.naming.zone import zone_of
 from agent.sync.inbox.find import LocalFile, find
 from agent.sync.inbox.run import run
 from agent.sync.inbox.take import Action, Importer, Outcome
@@ -67,10 +66,9 @@ def import_(
     """
     app.json = app.json or json_too
     place = Place(None if zone is None else zone_of(zone), _region(region))
-    stop = threading.Event()
     done: list[Outcome] = []
     stopped = False
-    with app.archive(write=not dry_run, purpose="import") as archive, stopped_by_signals(stop):
+    with app.archive(write=not dry_run, purpose="import") as archive, Signals() as stop:
         serial = _serial(archive, phone or app.phone, new_phone, dry_run)
         own = (archive.store.root, archive.home / ASIDE)
         found = list(find(map(os.path.abspath, paths), not_below=own))

@@ -22,6 +22,7 @@ from agent.cli import (
     naming,
     phone,
     selftesting,
+    serving,
     syncing,
     watching,
 )
@@ -86,6 +87,7 @@ for _command in (
     *syncing.COMMANDS,
     *watching.COMMANDS,
     *importing.COMMANDS,
+    *serving.COMMANDS,
     *library.COMMANDS,
     *checking.COMMANDS,
     *naming.COMMANDS,

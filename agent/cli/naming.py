@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 from rich.table import Table
@@ -15,10 +13,10 @@ from agent.cli.common import App, pass_app
 from agent.errors import UsageError
 from agent.naming import Named, explain
 from agent.naming.number import known_region
+from agent.naming.zone import zone_of
 from agent.text import json_text, shown
 
 _MANY = 1000
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?([0-5]\d)?\Z", re.IGNORECASE)
 _ORDER = ("recorder", "start", "number", "number_e164", "contact", "direction", "sim", "app")
 _WORDS = {
     "number_e164": "in E.164",
@@ -71,20 +69,6 @@ def name(
         if number:
             app.console.print()
         _print(app, named)
-
-
-def zone_of(text: str) -> tzinfo:
-    """A time zone by its name (``Europe/Berlin``), or an offset; UsageError for anything else."""
-    offset = _OFFSET.match(text.strip())
-    if offset is not None and int(offset[2]) <= 18:
-        shift = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
-        return timezone(-shift if offset[1] == "-" else shift)
-    try:
-        return ZoneInfo(text.strip())
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(
-            f"{shown(text)!r} is no time zone", hint="Write Europe/Berlin, UTC or +02:00."
-        ) from error
 
 
 def _file_time(file: str) -> datetime | None:

@@ -176,7 +176,7 @@ class Bringer:
             part, how = self._pull(source, one, cancel)
             try:
                 report.pulled_bytes += part.size
-                listen(part, new, deaf=died_before >= self.rules.attempts)
+                listen(part, new, deaf=died_before >= self.rules.attempts, cancel=cancel)
                 rest_on_consent(self.archive, new)
                 new.flags += how.flags
                 new.how |= {"verified": how.method, "mtime_ns": sighting.mtime_ns}

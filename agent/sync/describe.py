@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from agent.adb.reconnect import Cancel
 from agent.archive import consents
 from agent.archive.archive import Archive
 from agent.archive.filing import NewRecording
@@ -18,6 +19,7 @@ from agent.errors import AudioError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import Source
 from agent.sync.named import NOWHERE, Place, beside, overruled, read_name
+from agent.sync.pull import Cancelled
 from agent.sync.settled import PROVISIONAL
 
 NO_SIDECAR = "no sidecar"
@@ -52,21 +54,21 @@ def describe(
     )
 
 
-def listen(part: Part, new: NewRecording, *, deaf: bool) -> None:
+def listen(part: Part, new: NewRecording, *, deaf: bool, cancel: Cancel | None = None) -> None:
     """Measure a part's sound, and date the recording by it where nothing else does.
 
     ``deaf`` leaves the sound alone, because decoding it has killed the program before.
     """
-    listen_to(part.path, new, deaf=deaf)
+    listen_to(part.path, new, deaf=deaf, cancel=cancel)
 
 
-def listen_to(path: Path, new: NewRecording, *, deaf: bool) -> None:
-    """The same of any file with the recording's bytes."""
+def listen_to(path: Path, new: NewRecording, *, deaf: bool, cancel: Cancel | None = None) -> None:
+    """The same of any file with the recording's bytes. Cancelled when that is asked for."""
     if deaf:
         new.sound = {"problem": "not measured: the program died of it before"}
     else:
         try:
-            new.sound = measure(path).columns()
+            new.sound = measure(path, lambda: _check(cancel)).columns()
         except BrokenAudioError as error:
             new.sound = error.measurement.columns()
         except AudioError as error:
@@ -80,6 +82,11 @@ def listen_to(path: Path, new: NewRecording, *, deaf: bool) -> None:
     if "ended_ms" not in new.facts and length_ms:
         ended = new.facts["started_ms"].value + length_ms
         new.facts["ended_ms"] = Fact(ended, "its start and its length", "measured")
+
+
+def _check(cancel: Cancel | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled
 
 
 def rest_on_consent(archive: Archive, new: NewRecording) -> None:

@@ -20,6 +20,7 @@ from agent.errors import OffhookError
 #: joined     a call of the call log was found for a recording: ``recording``
 #: gone       it vanished from the phone before it was pulled
 #: failed     ``error`` says why; it is tried again in a later run
+#: left       a file in the inbox is no recording: ``error`` says why
 EventKind = Literal[
     "seen",
     "waiting",
@@ -32,6 +33,7 @@ EventKind = Literal[
     "joined",
     "gone",
     "failed",
+    "left",
 ]
 
 
@@ -119,6 +121,10 @@ class Report:
 #: clipping    it is too loud: ``text`` says what to do
 #: on          the phone is out of reach in a call, and the recording goes on: ``text``
 #: not live    this computer can't record: ``text`` says why, ``error`` what to do
+#: inbox       why nothing can be taken from the inbox: ``text``
+#: archive     an archived file was changed, removed or added, not by us: ``text``
+#: settings    offhook.toml was read again, or can't be: ``text``
+#: desktop     a notification, or the user's command for a recording, failed: ``text``
 WatchKind = Literal[
     "connected",
     "lost",
@@ -137,6 +143,10 @@ WatchKind = Literal[
     "clipping",
     "on",
     "not live",
+    "inbox",
+    "archive",
+    "settings",
+    "desktop",
 ]
 
 

@@ -97,6 +97,17 @@ class Watch:
         self._state = ""
         self._said = ""
         self._mode_now = ""
+        self._anew = threading.Event()
+
+    @property
+    def recording(self) -> bool:
+        """Whether this computer records a call now."""
+        return self._live.recording
+
+    def reconfigure(self, sources: list[Source], *, contacts: bool) -> None:
+        """Watch these from now on; from any thread. A call that is recorded here goes on."""
+        self._others, self._contacts = sources, contacts
+        self._anew.set()
 
     def run(self) -> None:
         """Watch, through every broken link, until told to stop."""
@@ -149,7 +160,8 @@ class Watch:
             while not self._stop.is_set():
                 now = time.monotonic()
                 self._live.check()
-                if self._live.off.is_set():
+                if self._live.off.is_set() or self._anew.is_set():
+                    self._anew.clear()
                     return
                 if self._live.filed.is_set():
                     self._live.filed.clear()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from agent.sync.inbox.find import Left, LocalFile
 from agent.sync.inbox.settle import SETTLE_S, age_s
@@ -15,10 +15,20 @@ from agent.sync.pull import Cancelled
 MOVING = "it is still being written"
 
 
+class Waiting(Protocol):
+    """A request to stop that can be waited for; a ``threading.Event`` is one."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+
+    def wait(self, seconds: float, /) -> bool:
+        """Wait; whether to stop."""
+
+
 def run(
     found: Sequence[LocalFile | Left],
     handle: Callable[[LocalFile], Outcome],
-    cancel: threading.Event,
+    cancel: Waiting,
     *,
     settle_s: float = SETTLE_S,
 ) -> Iterator[Outcome]:

@@ -42,9 +42,13 @@ def is_written_to(fd: int) -> bool:
 
 
 def age_s(file: LocalFile) -> float | None:
-    """For how long a file has been as it is, by the change time, which no tool can set; None
-    where that lies in the future, because a clock was turned back."""
-    age = (time.time_ns() - file.ctime_ns) / 1e9
+    """For how long a file, and its sidecar, have been as they are, by the change time, which no
+    tool can set; None where that lies in the future, because a clock was turned back."""
+    newest = file.ctime_ns
+    if file.sidecar is not None:
+        with contextlib.suppress(OSError):
+            newest = max(newest, os.lstat(file.sidecar).st_ctime_ns)
+    age = (time.time_ns() - newest) / 1e9
     return age if age >= 0 else None
 
 

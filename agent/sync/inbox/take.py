@@ -89,8 +89,9 @@ class Importer:
     """Takes files of this computer into an archive; to :meth:`take` it has to be open for writing.
 
     ``source`` is ``import`` or ``inbox``. ``phone`` is the serial of the phone that all files are
-    of, where that is known; else a folder above a file that has a known phone's name says it:
-    ``folders`` is from those names to serials. ``progress`` is told bytes as they are read.
+    of, where that is known; else a folder above a file that has a known phone's name says it
+    (``folders`` is from those names to serials), or else it is ``default_phone``. ``progress`` is
+    told bytes as they are read.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Importer:
         source: str,
         *,
         phone: str | None = None,
+        default_phone: str | None = None,
         place: Place = NOWHERE,
         folders: Mapping[str, str] | None = None,
         cancel: Cancel | None = None,
@@ -106,7 +108,7 @@ class Importer:
     ) -> None:
         self.archive = archive
         self._source = Source(source, "/")
-        self._phone, self._place = phone, place
+        self._phone, self._default, self._place = phone, default_phone, place
         self._folders = dict(folders or {})
         self._cancel = cancel or never()
         self._progress = progress
@@ -239,6 +241,8 @@ class Importer:
         for folder in reversed(file.folders):
             if (serial := self._folders.get(folder)) is not None:
                 return serial, Fact(serial, "the name of its folder", "assumed")
+        if self._default is not None:
+            return self._default, Fact(self._default, f"set for the {self._source.name}", "told")
         return None, None
 
     def _known(self, sha256: str) -> tuple[str, str | None] | None:
@@ -255,10 +259,14 @@ class Importer:
         assert new.arrival is not None
         deaf = arrivals.decode_tries(self.archive, new.arrival) >= _DEATHS
         if dry or deaf:
-            listen_to(Path(file.path), new, deaf=deaf)
+            listen_to(Path(file.path), new, deaf=deaf, cancel=self._cancel)
             return
         arrivals.decoding(self.archive, new.arrival)
-        listen_to(Path(file.path), new, deaf=False)
+        try:
+            listen_to(Path(file.path), new, deaf=False, cancel=self._cancel)
+        except Cancelled:
+            arrivals.decoded(self.archive, new.arrival)
+            raise
         arrivals.decoded(self.archive, new.arrival)
 
     def _free(self, path: PurePosixPath) -> PurePosixPath:

@@ -52,6 +52,11 @@ class Live:
         self.off = threading.Event()
         """Set when capture was turned off, or changed, since :meth:`following` began."""
 
+    @property
+    def recording(self) -> bool:
+        """Whether anything is being recorded, or filed."""
+        return bool(self._sessions)
+
     @contextmanager
     def following(self, phone: Phone, route: LiveRoute | None) -> Iterator[None]:
         """Record the phone's calls meanwhile, if that is this computer's to do. A call that goes

@@ -1,0 +1,382 @@
+"""What runs while `offhook watch` does: a thread for each phone, the inbox, the guard, and what is
+told to the desktop and to a service manager. The settings may change meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from agent.adb.address import is_address
+from agent.adb.finding.discovery import Change, Discovery, Roster, finders
+from agent.archive.archive import Archive
+from agent.archive.audit import Finding
+from agent.archive.records import Recording
+from agent.capture.journal import read_journal
+from agent.cli.common import App, Target
+from agent.cli.desktop import Desktop
+from agent.cli.stopping import Signals
+from agent.config import NAME, Config, load_config
+from agent.desk.guard import Guard
+from agent.desk.manager import Manager
+from agent.errors import OffhookError
+from agent.phone.phone import Phone
+from agent.sync.events import SyncEvent, Tell, WatchEvent
+from agent.sync.inbox.stay import Inbox
+from agent.sync.watch import Nap, Watch
+
+_TURN_S = 0.5
+_NEW_EVERY_S = 10.0  # how soon a phone that was made known is watched
+_QUIET_S = 0.3  # editors write a file in several steps
+_PATIENCE_S = 1.3  # for a thread to end; what it was at is made good by the next run
+_LIVE_PATIENCE_S = 20.0  # for one that has a recording of this computer's to end
+
+
+class Watched:
+    """A phone that is watched, wherever it is now; its thread runs :meth:`run`."""
+
+    def __init__(self, app: App, target: Target, archive: Archive, tell: Tell) -> None:
+        self.target = target
+        self.connected = False
+        self.broken: BaseException | None = None
+        self.stop = threading.Event()
+        self.nap = Nap(self.stop)
+        self._app, self._archive = app, archive
+        self._watch = Watch(
+            target.label,
+            self._opened,
+            archive,
+            list(app.config.sources),
+            tell,
+            self.stop,
+            journal=lambda serial: read_journal(app.home, serial),
+            nap=self.nap,
+            contacts=app.config.contacts,
+        )
+        # What ends too late is abandoned with the process: see Keeper.
+        self.thread = threading.Thread(target=self.run, name=f"watch {self}", daemon=True)
+
+    def __str__(self) -> str:
+        return self.target.name
+
+    @property
+    def recording(self) -> bool:
+        """Whether this computer records a call of it now."""
+        return self._watch.recording
+
+    def run(self) -> None:
+        """Watch until told to stop; what ends it otherwise is in ``broken``."""
+        try:
+            self._watch.run()
+        except BaseException as error:  # noqa: BLE001 - told by the main thread
+            self.broken = error
+
+    def reconfigure(self, config: Config) -> None:
+        """The settings have changed."""
+        self._watch.reconfigure(list(config.sources), contacts=config.contacts)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Phone]:
+        target = self.target
+        with self._app.reach(target) as found:
+            self._app.check(target, found)
+            self.target = replace(target, name=found.name, serial=found.serial)
+            self._app.remember(found, target, self._archive)
+            self.connected = True
+            try:
+                yield found
+            finally:
+                self.connected = False
+
+
+class Keeper:
+    """All of it, from :meth:`run` to its end. ``phone`` is the only one to watch, if given."""
+
+    def __init__(
+        self, app: App, archive: Archive, phone: str | None, tell: Tell, signals: Signals
+    ) -> None:
+        self._app, self._archive, self._phone, self._signals = app, archive, phone, signals
+        self._told = tell
+        self._manager = Manager()
+        self._desktop = Desktop(app, archive, self._tell)
+        self._watched: list[Watched] = []
+        self._search: _Search | None = None
+        self._strangers: set[str] = set()
+        self._inbox: tuple[threading.Event, threading.Thread] | None = None
+        self._guard = Guard(archive, app.home / NAME, self._found, self._settings_seen)
+        self._settings_due: float | None = None
+        self._settings_were = self._settings_now()
+        self._new_due = 0.0
+        self._pinged = 0.0
+        self._broken: BaseException | None = None
+
+    def run(self, targets: list[Target], recovered: Iterable[Recording] = ()) -> None:
+        """Until a signal says so. ``recovered`` are told first: what a run that was killed was
+        recording. Raises what ended a thread that should not have ended."""
+        try:
+            self._guard.start()
+            if self._guard.problem:
+                self._tell(WatchEvent("archive", "archive", self._guard.problem))
+            self._desktop.start()
+            for recording in recovered:
+                serial = recording.phone or ""
+                self._tell(SyncEvent("filed", serial, "", recording=recording))
+            self._start_inbox()
+            self._set_targets(targets)
+            self._manager.ready(self._status())
+            while not self._signals.wait(_TURN_S) and self._broken is None:
+                self._turn()
+        finally:
+            self._manager.stopping()
+            self._end()
+        if self._broken is not None:
+            raise self._broken
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if self._signals.take_reload():
+            self._reload(asked=True)
+        elif self._settings_due is not None and now >= self._settings_due:
+            self._settings_due = None
+            if self._settings_now() != self._settings_were:
+                self._reload(asked=False)
+        if now >= self._new_due:
+            self._new_due = now + _NEW_EVERY_S
+            self._find_new()
+        for one in self._watched:
+            if one.broken is not None:
+                self._broken = one.broken
+        self._desktop.turn()
+        every = self._manager.watchdog_s
+        if every is not None and now - self._pinged >= every:
+            self._pinged = now
+            with self._archive.reading() as db:  # who can't have the index is not alive
+                db.execute("SELECT 1")
+            self._manager.alive()
+
+    def _tell(self, event: object) -> None:
+        self._told(event)  # type: ignore[arg-type]
+        self._desktop.take(event)
+
+    # Phones
+
+    def _set_targets(self, targets: list[Target]) -> None:
+        """Watch these, and no others."""
+        wanted = {target.label: target for target in targets}
+        gone = [
+            one
+            for one in self._watched
+            if one.target.label not in wanted or not _is_same(one.target, wanted[one.target.label])
+        ]
+        for one in gone:
+            one.stop.set()
+            one.nap.end()
+        self._join(gone)
+        self._watched = [one for one in self._watched if one not in gone]
+        known = {one.target.label for one in self._watched}
+        fresh = [
+            Watched(self._app, target, self._archive, self._tell)
+            for label, target in wanted.items()
+            if label not in known
+        ]
+        self._watched += fresh
+        if gone or fresh or self._search is None:
+            self._look_out()
+        for one in fresh:
+            one.thread.start()
+
+    def _look_out(self) -> None:
+        """Look out for phones that come, at the places of those that are watched."""
+        if self._search is not None:
+            self._search.close()
+        self._search = _Search(self._app, self._watched, self._strangers, self._tell)
+
+    def _find_new(self) -> None:
+        """Phones that were made known meanwhile, by another command."""
+        if self._phone is not None or self._app.phone is not None:
+            return
+        try:
+            known = {target.label: target for target in self._app.known().values()}
+        except OffhookError:
+            return
+        labels = {one.target.label for one in self._watched}
+        serials = {one.target.serial for one in self._watched if one.target.serial}
+        fresh = [
+            target
+            for label, target in known.items()
+            if label not in labels and target.serial not in serials
+        ]
+        if fresh:
+            self._set_targets([*(one.target for one in self._watched), *fresh])
+            self._manager.ready(self._status())
+
+    # Settings
+
+    def _settings_now(self) -> bytes | None:
+        with contextlib.suppress(OSError):
+            return (self._app.home / NAME).read_bytes()
+        return None
+
+    def _settings_seen(self) -> None:
+        self._settings_due = time.monotonic() + _QUIET_S
+        self._signals.wake()
+
+    def _reload(self, *, asked: bool) -> None:
+        """Read offhook.toml again; one that is broken changes nothing."""
+        self._manager.reloading()
+        self._settings_were = self._settings_now()
+        try:
+            config = load_config(self._app.home)
+        except OffhookError as error:
+            said = f"{error.message}; what was set before stays"
+            self._tell(WatchEvent("settings", "settings", said, error=error))
+        else:
+            if config != self._app.config or asked:
+                self._apply(config)
+                self._tell(WatchEvent("settings", "settings", "read again"))
+        self._manager.ready(self._status())
+
+    def _apply(self, config: Config) -> None:
+        before, self._app.config = self._app.config, config
+        if self._phone is None and self._app.phone is None:
+            known = {target.label: target for target in self._app.known().values()}
+            if known or not self._watched:
+                self._set_targets(list(known.values()))
+        if (config.sources, config.contacts) != (before.sources, before.contacts):
+            for one in self._watched:
+                one.reconfigure(config)
+        if config.mdns != before.mdns:
+            self._look_out()
+        if config.desk.inbox != before.desk.inbox:
+            self._stop_inbox()
+            self._start_inbox()
+        self._desktop.reconfigure()
+
+    # The inbox, and the archive's own folder
+
+    def _start_inbox(self) -> None:
+        setting = self._app.config.desk.inbox
+        if setting is None:
+            return
+        stop = threading.Event()
+        inbox = Inbox(self._archive, setting, self._tell, stop)
+
+        def run() -> None:
+            try:
+                inbox.run()
+            except BaseException as error:  # noqa: BLE001 - raised by the main thread
+                self._broken = error
+
+        self._inbox = stop, threading.Thread(target=run, name="inbox", daemon=True)
+        self._inbox[1].start()
+
+    def _stop_inbox(self) -> None:
+        if self._inbox is not None:
+            stop, thread = self._inbox
+            stop.set()
+            thread.join(_PATIENCE_S)
+            if not thread.is_alive():
+                self._inbox = None
+
+    def _found(self, found: Finding) -> None:
+        number = f"recording {found.recording}: " if found.recording else "a file in its folder: "
+        self._tell(WatchEvent("archive", "archive", f"{number}{found.kind}: {found.text}"))
+
+    # The end
+
+    def _status(self) -> str:
+        count = len(self._watched)
+        said = f"watching {count} phone{'s' * (count != 1)}"
+        return said + (" and the inbox" if self._inbox else "")
+
+    def _end(self) -> None:
+        """End all at once; what does not end in time ends with the process, as by a kill, which
+        costs nothing that the next run does not make good."""
+        end = time.monotonic() + _PATIENCE_S
+        for one in self._watched:
+            one.stop.set()
+            one.nap.end()
+        closing = [self._guard.stop, self._desktop.stop]
+        closing += [self._search.close] if self._search else []
+        threads = [threading.Thread(target=close, daemon=True) for close in closing]
+        for thread in threads:
+            thread.start()
+        if self._inbox is not None:
+            self._inbox[0].set()
+            threads.append(self._inbox[1])
+        late = self._join(self._watched)
+        for thread in threads:
+            thread.join(max(end - time.monotonic(), 0.0))
+        if (late or any(thread.is_alive() for thread in threads)) and self._broken is None:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError, ValueError):
+                    stream.flush()
+            os._exit(0)
+
+    def _join(self, watched: list[Watched]) -> bool:
+        """Wait for their threads; whether one did not end."""
+        begun = time.monotonic()
+        for one in watched:
+            patience = _LIVE_PATIENCE_S if one.recording else _PATIENCE_S
+            if one.thread.ident is not None:
+                one.thread.join(max(patience - (time.monotonic() - begun), 0.0))
+        return any(one.thread.is_alive() for one in watched)
+
+
+class _Search:
+    """Looks out for phones, and leads those that are watched to where they are."""
+
+    def __init__(self, app: App, watched: list[Watched], strangers: set[str], tell: Tell) -> None:
+        self._watched, self._strangers, self._tell = list(watched), strangers, tell
+        addresses = [one.target.name for one in watched if is_address(one.target.name)]
+        places = finders(addresses=addresses, busy=_busy(self._watched), mdns=app.config.mdns)
+        self._discovery = Discovery(places)
+        self._thread = threading.Thread(target=self._follow, name="discovery", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self._discovery.close()
+        self._thread.join(_PATIENCE_S)
+
+    def _follow(self) -> None:
+        roster = Roster()
+        for event in self._discovery:
+            for change in roster.take(event):
+                if change.now is None:
+                    continue
+                known = next((w for w in self._watched if w.target.serial == change.serial), None)
+                if known is not None:
+                    _lead(known, change)
+                elif change.serial not in self._strangers:
+                    self._strangers.add(change.serial)
+                    self._tell(WatchEvent("stranger", change.serial, _STRANGER))
+
+
+def _busy(watched: list[Watched]) -> Callable[[str], bool]:
+    """Whether there is a connection to an address anyway, so that nobody need knock there."""
+    return lambda address: any(one.connected and one.target.name == address for one in watched)
+
+
+def _is_same(now: Target, wanted: Target) -> bool:
+    """Whether a watched phone is the one that is wanted: where it is now may be elsewhere."""
+    if now.serial is not None and wanted.serial is not None:
+        return now.serial == wanted.serial and now.way == wanted.way
+    return now.name == wanted.name and now.way == wanted.way
+
+
+def _lead(one: Watched, change: Change) -> None:
+    """A phone that is out of reach is looked for where it was seen."""
+    if one.connected or change.now is None:
+        return
+    if one.target.way == "auto":
+        one.target = replace(one.target, name=change.now.name)
+    one.nap.end()
+
+
+_STRANGER = "is there too, and not watched: `offhook --phone SERIAL doctor` makes it known"

@@ -1,0 +1,254 @@
+"""service: `offhook watch` from login on, by systemd or launchd."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from agent.archive.archive import LOCK
+from agent.archive.lock import held_for
+from agent.cli.common import App, pass_app
+from agent.desk import unit
+from agent.errors import OffhookError, UsageError
+from agent.text import shown
+
+_LIMIT_S = 90.0
+_NONE = (
+    "Have `offhook watch --stay` started by what starts programs here (OpenRC, runit, s6, cron's "
+    "@reboot, your desktop's autostart). It speaks systemd's notify protocol, reads offhook.toml "
+    "again on SIGHUP, and ends in good order on SIGTERM."
+)
+
+
+class ServiceError(OffhookError):
+    """The service manager refused."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """The service manager here: its file, what it is called, and the words to it."""
+
+    name: str
+    path: Path
+    text: bytes
+    install: tuple[tuple[str, ...], ...]
+    uninstall: tuple[tuple[str, ...], ...]
+    active: tuple[str, ...]
+
+
+@click.group()
+def service() -> None:
+    """Have `watch` run as a service of yours, from login on."""
+
+
+@service.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+@click.option("--print", "only_print", is_flag=True, help="Print the service's file; do nothing.")
+@pass_app
+def install(app: App, dry_run: bool, only_print: bool) -> None:
+    """Install the service for this home, and start it.
+
+    Installed again, it is written anew and restarted.
+    """
+    kind = _kind(app, must_run=not only_print and not dry_run)
+    if only_print:
+        click.echo(kind.text.decode(), nl=False)
+        return
+    if dry_run:
+        app.note(f"would write {shown(str(kind.path))}")
+        for words in kind.install:
+            app.note(f"would run {shown(' '.join(words))}")
+        return
+    before = _read(kind.path)
+    _write(kind.path, kind.text)
+    try:
+        _run(kind.install)
+    except ServiceError:
+        if before is None:  # nothing is left of what did not work
+            _remove(kind)
+        raise
+    app.note(f"The service is installed and runs: {shown(str(kind.path))}")
+    if kind.name == "systemd":
+        app.note("Log: journalctl --user -u offhook. To run while you are not logged in, too:")
+        app.note("  loginctl enable-linger")
+
+
+@service.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+@pass_app
+def uninstall(app: App, dry_run: bool) -> None:
+    """Stop the service, and remove it. The archive stays."""
+    kind = _kind(app, must_run=False)
+    if dry_run:
+        for words in kind.uninstall:
+            app.note(f"would run {shown(' '.join(words))}")
+        app.note(f"would remove {shown(str(kind.path))}")
+        return
+    if _read(kind.path) is None:
+        app.note("There is no service.")
+        return
+    _remove(kind)
+    app.note("The service is stopped and removed.")
+    own = kind.path.with_name(kind.path.name + ".d")
+    if own.is_dir():
+        app.note(f"Your own changes of it stay: {shown(str(own))}")
+
+
+@service.command()
+@pass_app
+def status(app: App) -> None:
+    """Say whether the service is installed and runs, and who has the archive."""
+    kind = _kind(app, must_run=False)
+    text = _read(kind.path)
+    installed, current = text is not None, text == kind.text
+    active = _said(kind.active) if installed else "no"
+    holder = held_for(app.home / LOCK)
+    if app.json:
+        app.print_json(
+            {
+                "manager": kind.name,
+                "file": str(kind.path),
+                "installed": installed,
+                "current": current,
+                "active": active,
+                "archive": holder,
+            }
+        )
+        return
+    if not installed:
+        app.note("The service is not installed: `offhook service install`.")
+    else:
+        app.note(f"{kind.name}: {shown(active)}  ({shown(str(kind.path))})")
+        if not current:
+            app.note("It was installed for other settings: `offhook service install` renews it.")
+    app.note(f"This home's archive is open for writing: {shown(holder) if holder else 'no'}")
+
+
+def _kind(app: App, *, must_run: bool) -> _Kind:
+    """The service manager of this computer; UsageError where there is none that is known."""
+    if sys.platform == "darwin":
+        return _launchd(app)
+    if not sys.platform.startswith("linux"):
+        raise UsageError(f"no service manager is known on {sys.platform}", hint=_NONE)
+    if must_run and not (unit.runs_systemd() and shutil.which("systemctl")):
+        raise UsageError("this computer does not run systemd", hint=_NONE)
+    return _systemd(app)
+
+
+def _systemd(app: App) -> _Kind:
+    environment = dict(os.environ)
+    keys = Path(environment.get("ANDROID_USER_HOME") or Path.home() / ".android")
+    desk = app.config.desk
+    text = unit.systemd_unit(
+        _command(),
+        app.home,
+        environment,
+        [keys, *([desk.inbox.folder] if desk.inbox else [])],
+        runs_hook=bool(desk.hook.on_recording),
+    )
+    control, name = ("systemctl", "--user"), f"{unit.NAME}.service"
+    return _Kind(
+        "systemd",
+        unit.systemd_path(environment),
+        text.encode(),
+        (
+            (*control, "daemon-reload"),
+            (*control, "enable", name),
+            (*control, "restart", name),
+        ),
+        ((*control, "disable", "--now", name),),
+        (*control, "is-active", name),
+    )
+
+
+def _launchd(app: App) -> _Kind:
+    path, domain = unit.launchd_path(), f"gui/{os.getuid()}"
+    return _Kind(
+        "launchd",
+        path,
+        unit.launchd_plist(_command(), app.home, dict(os.environ)),
+        (("launchctl", "bootstrap", domain, str(path)),),
+        (("launchctl", "bootout", f"{domain}/{unit.LABEL}"),),
+        ("launchctl", "print", f"{domain}/{unit.LABEL}"),
+    )
+
+
+def _command() -> list[str]:
+    """This very program, whatever the service's PATH is."""
+    script = Path(sys.executable).with_name("offhook")
+    words = [str(script)] if script.exists() else [sys.executable, "-P", "-m", "agent"]
+    return [*words, "watch", "--stay"]
+
+
+def _remove(kind: _Kind) -> None:
+    """Stop it and take its file away, whatever the manager says."""
+    with contextlib.suppress(ServiceError):
+        _run(kind.uninstall)
+    with contextlib.suppress(FileNotFoundError):
+        kind.path.unlink()
+    with contextlib.suppress(OSError):
+        kind.path.parent.rmdir()  # only if nothing else is in it
+    if kind.name == "systemd":
+        with contextlib.suppress(ServiceError):
+            _run([("systemctl", "--user", "daemon-reload")])
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ServiceError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _write(path: Path, text: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(text)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise ServiceError(f"{path} can't be written: {error.strerror}") from error
+
+
+def _run(commands: Sequence[Sequence[str]]) -> None:
+    for words in commands:
+        try:
+            done = subprocess.run(
+                words, capture_output=True, text=True, timeout=_LIMIT_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ServiceError(f"`{' '.join(words)}` can't be run: {error}") from error
+        if done.returncode:
+            raise ServiceError(
+                f"`{' '.join(words)}` failed: {shown(done.stderr.strip() or str(done.returncode))}",
+                hint="Is there a session of yours? By ssh or su, systemctl --user may have none; "
+                "`journalctl --user -u offhook` tells why a service does not start."
+                if words[0] == "systemctl"
+                else None,
+            )
+
+
+def _said(words: Sequence[str]) -> str:
+    """What a command says of the service, in its first line."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10.0, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "not known"
+    if words[0] == "launchctl":
+        return "loaded" if done.returncode == 0 else "not loaded"
+    return done.stdout.strip().splitlines()[0] if done.stdout.strip() else "not known"
+
+
+COMMANDS: tuple[click.Command, ...] = (service,)

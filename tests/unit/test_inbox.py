@@ -1,0 +1,270 @@
+"""The inbox, look by look, and the guard of the archived files."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.archive import Archive
+from agent.archive.audit import Finding, audit
+from agent.desk.guard import Guard
+from agent.desk.settings import After, InboxSetting
+from agent.errors import DiskFullError
+from agent.sync.events import SyncEvent, WatchEvent
+from agent.sync.inbox.settle import is_written_to, open_to_read
+from agent.sync.inbox.stay import Inbox
+from tests.faults.memory import START_MS, wav
+from tests.offhook import wait_until
+
+SAID = {"timestamp_unix_ms": START_MS, "direction": "out", "calls": [{"phone_number": "117"}]}
+
+
+class Bench:
+    """An archive, an inbox that is looked into when the test says so, and what was told."""
+
+    def __init__(self, archive: Archive, folder: Path) -> None:
+        self.archive, self.folder = archive, folder
+        self.told: list[SyncEvent | WatchEvent] = []
+        self.stop = threading.Event()
+        folder.mkdir()
+        self.open()
+
+    def open(self, after: After = "keep", phone: str | None = None, settle_s: float = 0.0) -> Inbox:
+        setting = InboxSetting(self.folder, after, phone)
+        self.inbox = Inbox(self.archive, setting, self.told.append, self.stop, settle_s=settle_s)
+        return self.inbox
+
+    def put(self, name: str, data: bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def look(self, times: int = 2) -> None:
+        for _ in range(times):
+            self.inbox.look()
+
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.told]
+
+    def actions(self) -> list[str]:
+        with self.archive.reading() as db:
+            return [row["action"] for row in db.query("SELECT action FROM custody ORDER BY seq")]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Archive(tmp_path / "home", write=True) as archive:
+        yield Bench(archive, tmp_path / "in")
+        assert list(archive.store.root.rglob("*.part")) == []
+        assert audit(archive).findings == []
+
+
+def test_two_looks_have_to_agree(bench: Bench) -> None:
+    path = bench.put("a.wav", wav())
+    bench.look(1)
+    assert bench.archive.recordings() == []
+    path.write_bytes(wav(0.3))
+    bench.look(1)
+    assert bench.archive.recordings() == []
+    bench.look(1)
+    (only,) = bench.archive.recordings()
+    assert bench.archive.file_of(only).read_bytes() == wav(0.3)
+
+
+def test_what_is_younger_than_the_clocks_tick_waits(bench: Bench) -> None:
+    bench.open(settle_s=3.0)
+    bench.put("a.wav", wav())
+    assert bench.inbox.look() <= 3.0
+    assert 0 < bench.inbox.look() <= 3.0
+    assert bench.archive.recordings() == []
+
+
+def test_a_file_that_is_written_to_is_not_taken(bench: Bench) -> None:
+    path = bench.put("a.wav", wav())
+    fd = open_to_read(str(path))
+    try:
+        assert not is_written_to(fd)
+        with path.open("ab"):
+            assert is_written_to(fd)
+            bench.look(3)
+            assert bench.archive.recordings() == []
+        assert not is_written_to(fd)
+    finally:
+        os.close(fd)
+    bench.look(1)
+    assert len(bench.archive.recordings()) == 1
+
+
+def test_what_was_filed_is_not_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.put("a.wav", wav())
+    bench.look()
+    assert bench.kinds() == ["filed"]
+    reads: list[str] = []
+
+    def noted(path: str) -> int:
+        reads.append(path)
+        return open_to_read(path)
+
+    monkeypatch.setattr("agent.sync.inbox.take.open_to_read", noted)
+    bench.open()  # as after a restart
+    bench.look(3)
+    assert (reads, bench.kinds(), bench.actions()) == ([], ["filed"], ["filed"])
+
+
+def test_moved_away_only_when_both_are_proven_the_same(bench: Bench) -> None:
+    bench.open("move")
+    path = bench.put("deep/a.wav", wav())
+    bench.put("deep/a.json", json.dumps(SAID).encode())
+    bench.look()
+    assert not path.exists()
+    moved = bench.folder / ".filed/deep/a.wav"
+    assert moved.read_bytes() == wav()
+    assert moved.with_suffix(".json").exists()
+    assert bench.actions() == ["filed", "moved away here"]
+    (only,) = bench.archive.recordings()
+    (seen,) = bench.archive.sightings_of(only.sha256)
+    assert seen["gone_ms"] is not None
+    # Another of the same name goes beside it; one whose archived copy is spoiled stays.
+    bench.put("deep/a.wav", wav(0.3))
+    bench.look()
+    assert moved.with_name("a~2.wav").read_bytes() == wav(0.3)
+    bench.put("a.wav", wav())
+    final = bench.archive.file_of(only)
+    final.chmod(0o600)
+    final.write_bytes(b"spoiled")
+    bench.look(3)
+    assert (bench.folder / "a.wav").read_bytes() == wav()
+    final.write_bytes(wav())
+    final.chmod(0o400)
+    bench.look(1)
+    assert not (bench.folder / "a.wav").exists()
+
+
+def test_a_kill_between_filing_and_moving_is_made_good(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    bench.open("move")
+    path = bench.put("a.wav", wav())
+    monkeypatch.setattr(Inbox, "_move", die)
+    with pytest.raises(Killed):
+        bench.look()
+    monkeypatch.undo()
+    assert path.exists()
+    bench.open("move")
+    bench.look()
+    assert not path.exists()
+    assert bench.actions() == ["filed", "moved away here"]
+
+
+@pytest.mark.parametrize("after", ["keep", "move"])
+def test_a_sidecar_that_comes_late_is_added(bench: Bench, after: After) -> None:
+    bench.open(after)
+    bench.put("a.wav", wav())
+    bench.look()
+    bench.put("a.json", json.dumps(SAID).encode())
+    bench.look(3)
+    (only,) = bench.archive.recordings()
+    assert (only.number, only.direction) == ("117", "out")
+    assert bench.kinds() == ["filed", "sidecar"]
+    assert bench.actions().count("sidecar added") == 1
+    assert (bench.folder / "a.json").exists() == (after == "keep")
+
+
+def test_whose_a_recording_is(bench: Bench) -> None:
+    bench.archive.add_phone("S1", alias="desk")
+    bench.archive.add_phone("S2", alias="other")
+    bench.open(phone="other")
+    bench.put("desk/a.wav", wav(0.2))
+    bench.put("b.wav", wav(0.3))
+    bench.look()
+    assert {one.original_name: one.phone for one in bench.archive.recordings()} == {
+        "a.wav": "S1",
+        "b.wav": "S2",
+    }
+
+
+def test_a_full_disk_is_told_once_and_then_it_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put("a.wav", wav())
+
+    def full(*_: object, **__: object) -> None:
+        raise DiskFullError("no room left")
+
+    monkeypatch.setattr("agent.archive.store.Store.begin", full)
+    bench.look(4)
+    assert bench.kinds() == ["inbox"]
+    monkeypatch.undo()
+    bench.look()
+    assert bench.kinds() == ["inbox", "filed"]
+
+
+def test_a_folder_that_is_not_there_is_told_once_and_looked_for(bench: Bench) -> None:
+    bench.folder.rmdir()
+    bench.look(3)
+    assert bench.kinds() == ["inbox"]
+    bench.folder.mkdir()
+    bench.put("a.wav", wav())
+    bench.look()
+    assert bench.kinds() == ["inbox", "filed"]
+
+
+def test_it_runs_by_events_and_ends_when_told(bench: Bench) -> None:
+    thread = threading.Thread(target=bench.inbox.run)
+    thread.start()
+    bench.put("a.wav", wav())
+    wait_until(lambda: bench.kinds() == ["filed"], 60)
+    bench.stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+# The guard
+
+
+def test_the_guard_tells_of_changes_and_not_of_our_own_filing(bench: Bench) -> None:
+    found: list[Finding] = []
+    settings = threading.Event()
+    toml = bench.archive.home / "offhook.toml"
+    guard = Guard(bench.archive, toml, found.append, settings.set)
+    guard.start()
+    assert guard.problem is None
+    try:
+        for number in range(5):
+            bench.put(f"{number}.wav", wav(0.2 + number / 10))
+        bench.look()
+        newest, other, *_ = bench.archive.recordings()
+        assert not settings.is_set()
+        toml.write_text("")
+        assert settings.wait(60)
+        final = bench.archive.file_of(newest)
+        final.rename(final.with_name("renamed.wav"))
+        wait_until(lambda: len(found) == 2, 60)
+        assert {one.kind for one in found} == {"missing", "added"}
+        final.with_name("renamed.wav").rename(final)
+        bench.archive.file_of(other).chmod(0o644)
+        wait_until(lambda: len(found) == 3, 60)
+        assert (found[2].kind, found[2].recording) == ("mode", other.id)
+        bench.archive.file_of(other).chmod(0o400)
+        final.unlink()
+        wait_until(lambda: len(found) == 4, 60)
+        assert (found[3].kind, found[3].recording) == ("missing", newest.id)
+    finally:
+        guard.stop()
+    bench.folder.joinpath("0.wav").touch()
+    bench.look(3)  # its bytes lie in the inbox yet, and are put back
+    for path in bench.folder.iterdir():
+        path.touch()
+    bench.look(3)
