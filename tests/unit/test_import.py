@@ -415,7 +415,7 @@ def test_ctrl_c_ends_it_in_good_order(tmp_path: Path, number: int) -> None:
         text=True,
     )
     _until(lambda: (offhook.home / "offhook.lock").exists())
-    _until(lambda: _handles(process.pid, number))
+    _until(lambda: (folder / "a.wav").touch() or _handles(process.pid, number))
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
