@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.naming.folders import folders_of, private_of
+
 GOOGLES = "com.google.android.dialer"
 #: What the vendors' own builds call the app that dials; which one it is, the marks tell.
 _COMMON = frozenset(
@@ -40,10 +42,7 @@ class Dialer:
     chip's name in ``platforms``, one of ``properties`` that is set, one of ``packages``. A row
     without any mark is known by its dialer alone.
 
-    ``folders`` lie in shared storage, and are found whatever the case of their letters; the
-    first is where the newest version keeps its recordings. They are scanned with all that is
-    below them. ``private`` is a folder that only root may enter. Folders that others use too
-    (``Recordings``, ``voice``) are left out: nobody's voice memos are pulled for calls.
+    Where it records is in the table of folders, by its ``name``.
 
     ``switches`` are alternatives, the newest first: settings that have every call recorded. The
     first of each is the one by which a phone shows that it knows them. ``unlocks`` have to be so
@@ -58,8 +57,6 @@ class Dialer:
     what: str
     dialers: frozenset[str]
     taps: str
-    folders: tuple[str, ...] = ()
-    private: str | None = None
     manufacturers: frozenset[str] = frozenset()
     properties: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
@@ -71,6 +68,19 @@ class Dialer:
     automatic: bool = True
     says: str = "Whether it tells the other end is up to it."
     announces: bool = False
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Its folders in shared storage, found whatever the case of their letters; the first is
+        where the newest version keeps its recordings. They are scanned with all that is below
+        them. Folders that others use too (``Recordings``, ``voice``) are left out: nobody's voice
+        memos are pulled for calls."""
+        return folders_of(self.name)
+
+    @property
+    def private(self) -> str | None:
+        """A folder of its own that only root may enter."""
+        return private_of(self.name)
 
     @property
     def marked(self) -> bool:
@@ -88,7 +98,6 @@ DIALERS: tuple[Dialer, ...] = (
         frozenset([GOOGLES]),
         "On the phone: Phone, ⋮, Settings, «Call recording»; turn on what records by itself, or tap "
         "«Record» in each call.",
-        private=f"{_GOOGLES_FILES}/callrecording",
         traces=(
             f"{_GOOGLES_FILES}/callrecording",
             f"{_GOOGLES_FILES}/CallRecordingSettingsData.pb",
@@ -101,7 +110,6 @@ DIALERS: tuple[Dialer, ...] = (
         "SK Telecom's T phone (A.)",
         frozenset(["com.skt.prod.dialer"]),
         "On the phone: T phone, Settings, call recording, automatic.",
-        folders=("Recordings/TPhoneCallRecords", "Music/TPhoneCallRecords"),
     ),
     Dialer(
         "lineageos",
@@ -109,12 +117,6 @@ DIALERS: tuple[Dialer, ...] = (
         frozenset(["com.android.dialer"]),
         "On the phone, tap the record button in each call: this dialer does not begin by itself, "
         "and shows the button only where its list of countries allows it.",
-        folders=(
-            "Recordings/Call recordings",
-            "Music/Call Recordings",
-            "CallRecordings",
-            "Recordings/CallRecordings",  # crDroid
-        ),
         properties=("ro.lineage.version", "ro.crdroid.version", "ro.cm.version"),
         automatic=False,
     ),
@@ -123,7 +125,6 @@ DIALERS: tuple[Dialer, ...] = (
         "GrapheneOS's dialer",
         frozenset(["com.android.dialer"]),
         "On the phone, tap «Record call» in each call: this dialer does not begin by itself.",
-        folders=("Recordings/CallRecordings",),
         packages=("app.grapheneos.apps",),
         everywhere=True,
         automatic=False,
@@ -134,11 +135,6 @@ DIALERS: tuple[Dialer, ...] = (
         _COMMON,
         "On the phone: Phone, Settings, «Call recording», «Record calls automatically», for all "
         "numbers.",
-        folders=(
-            "MIUI/sound_recorder/call_rec",
-            "MIUI/sound_recorder/call_rec2",
-            "Recorder/call",  # HyperOS, only claimed
-        ),
         properties=("ro.miui.ui.version.name", "ro.mi.os.version.name"),
         # MiuiSettings.System; MIUI's own interface for companies sets no more than this.
         switches=((Setting("system", "button_auto_record_call"),),),
@@ -149,7 +145,6 @@ DIALERS: tuple[Dialer, ...] = (
         "Samsung's Phone",
         _COMMON | {"com.samsung."},
         "On the phone: Phone, ⋮, Settings, «Record calls», «Auto record calls», on, for all calls.",
-        folders=("Recordings/Call", "Call", "Recordings/Call recordings"),
         manufacturers=frozenset(["samsung"]),
         # PhoneVoiceRecorderManager: type 0 is all callers, 1 selected ones, 2 unsaved ones.
         switches=(
@@ -165,7 +160,6 @@ DIALERS: tuple[Dialer, ...] = (
         _COMMON | {"com.huawei.", "com.hihonor."},
         "On the phone: Phone, ⋮, Settings, «Call recording», «Record calls automatically», for all "
         "numbers.",
-        folders=("Sounds/CallRecord", "record", "PhoneRecord"),
         manufacturers=frozenset(["huawei", "honor"]),
         # AutoRecordCall: all numbers unless told otherwise.
         switches=(
@@ -180,12 +174,6 @@ DIALERS: tuple[Dialer, ...] = (
         "OPPO's, realme's or OnePlus's dialer (ColorOS, OxygenOS 12 and later)",
         _COMMON | {"com.oplus.", "com.coloros.", "com.oneplus."},
         "On the phone: Phone, ⋮, Settings, «Call recording», «Auto record calls», for all calls.",
-        folders=(
-            "Music/Recordings/Call Recordings",
-            "Recordings/Call Recordings",
-            "Recordings/通话录音",
-            "录音/通话录音",
-        ),
         properties=("ro.build.version.oplusrom", "ro.build.version.opporom"),
         manufacturers=frozenset(["oppo", "realme"]),
         # OplusAudioRecordUtil.isAllRecordOn; the second is what it was called before.
@@ -199,7 +187,6 @@ DIALERS: tuple[Dialer, ...] = (
         "OnePlus's dialer (OxygenOS up to 11)",
         _COMMON | {"com.oneplus."},
         "On the phone: Phone, ⋮, Settings, «Call recording», automatic, for all calls.",
-        folders=("Record/PhoneRecord",),
         manufacturers=frozenset(["oneplus"]),
         # It is gone after each reboot.
         unlocks=(Setting("global", "op_voice_recording_supported_by_mcc"),),
@@ -209,7 +196,6 @@ DIALERS: tuple[Dialer, ...] = (
         "vivo's dialer (Funtouch, OriginOS)",
         _COMMON | {"com.vivo."},
         "On the phone: Phone, Settings, «Call recording», record all calls automatically.",
-        folders=("Recordings/Record/Call", "Record/Call", "录音/通话录音"),
         properties=("ro.vivo.os.version",),
         manufacturers=frozenset(["vivo", "iqoo"]),
         # 1 is all calls, 2 is chosen numbers.
@@ -220,7 +206,6 @@ DIALERS: tuple[Dialer, ...] = (
         "Meizu's dialer (Flyme)",
         _COMMON | {"com.meizu."},
         "On the phone: Phone, Settings, automatic call recording.",
-        folders=("Recorder/call",),
         manufacturers=frozenset(["meizu"]),
         # MzSettings.Global
         switches=((Setting("global", "auto_record_when_calling"),),),
@@ -230,7 +215,6 @@ DIALERS: tuple[Dialer, ...] = (
         "ZTE's or nubia's dialer",
         _COMMON,
         "On the phone: Phone, Settings, automatic call recording.",
-        folders=("CallRecord",),
         manufacturers=frozenset(["zte", "nubia"]),
         switches=((Setting("system", "auto_recorder"),),),  # only claimed
     ),
@@ -239,12 +223,6 @@ DIALERS: tuple[Dialer, ...] = (
         "Lenovo's dialer",
         _COMMON | {"com.lenovo."},
         "On the phone: Phone, Settings, automatic call recording.",
-        folders=(
-            "Sound_recorder/Phone_recorder",
-            "Sound_recorder/PhoneRecord",
-            "Audios/VoiceCall",
-            "Audio/Recorder/PhoneRecorder",
-        ),
         manufacturers=frozenset(["lenovo"]),
     ),
     Dialer(
@@ -252,12 +230,6 @@ DIALERS: tuple[Dialer, ...] = (
         "Motorola's dialer (China)",
         _COMMON,
         "On the phone: Phone, Settings, automatic call recording.",
-        folders=(
-            "Music/Sound recorder/Phone recorder",
-            "Music/Sound_recorder/Phone_recorder",
-            "Music/Sound recorder/Phone_recorder",
-            "Music/Sound_recorder/Phone recorder",
-        ),
         manufacturers=frozenset(["motorola"]),
     ),
     Dialer(
@@ -265,7 +237,6 @@ DIALERS: tuple[Dialer, ...] = (
         "Coolpad's dialer",
         _COMMON,
         "On the phone: Phone, Settings, automatic call recording.",
-        folders=("My Records/Call Records", "CallRecord"),
         manufacturers=frozenset(["coolpad", "yulong"]),
     ),
     Dialer(
@@ -273,7 +244,6 @@ DIALERS: tuple[Dialer, ...] = (
         "360's dialer",
         _COMMON,
         "On the phone: Phone, Settings, automatic call recording.",
-        folders=("360OS/My Records/Call Records",),
         manufacturers=frozenset(["360", "qiku"]),
     ),
     Dialer(
@@ -281,7 +251,6 @@ DIALERS: tuple[Dialer, ...] = (
         "LeEco's dialer",
         _COMMON,
         "On the phone: Phone, Settings, automatic call recording.",
-        folders=("Recorder/remote",),
         manufacturers=frozenset(["leeco", "lemobile", "letv"]),
     ),
     Dialer(
@@ -289,7 +258,6 @@ DIALERS: tuple[Dialer, ...] = (
         "LG's dialer",
         _COMMON | {"com.lge."},
         "On the phone: Phone, ⋮, Settings, call recording.",
-        folders=("CallRecord",),
         manufacturers=frozenset(["lge", "lg"]),
     ),
     # The chip maker's own dialer, on many low-cost phones.
@@ -298,7 +266,6 @@ DIALERS: tuple[Dialer, ...] = (
         "UNISOC's dialer",
         frozenset(["com.android.dialer"]),
         "On the phone: Phone, ⋮, Settings, «Auto record calls», or «Record» in each call.",
-        folders=("voicecall", "Android/media/com.android.dialer/voicecall"),
         platforms=("sc8", "sc9", "sp7", "sp9", "ums"),
         says="A tone is played when it begins and when it ends.",
     ),
