@@ -23,6 +23,7 @@ from agent.cli import (
     phone,
     selftesting,
     serving,
+    sourcing,
     syncing,
     watching,
 )
@@ -84,6 +85,7 @@ for _command in (
     *phone.COMMANDS,
     *consenting.COMMANDS,
     *selftesting.COMMANDS,
+    *sourcing.COMMANDS,
     *syncing.COMMANDS,
     *watching.COMMANDS,
     *importing.COMMANDS,

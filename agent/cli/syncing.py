@@ -17,6 +17,7 @@ from agent.archive.archive import Archive
 from agent.capture.alsa import recorder
 from agent.capture.control import installed_route
 from agent.capture.journal import read_journal
+from agent.cli import sourcing
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
 from agent.cli.rows import as_json, line
 from agent.errors import BusyError, LinkError, NoPhoneError, PartialError, PhoneError, RootError
@@ -25,6 +26,7 @@ from agent.phone.phone import Phone
 from agent.sync.calllog import sync_calls
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Report, SyncEvent
+from agent.sync.folders import all_sources, chosen_sources
 from agent.sync.live import recover
 from agent.sync.named import place_of
 from agent.sync.settled import is_theirs
@@ -42,6 +44,7 @@ def sync(app: App, phone: str | None) -> None:
     """Pull what is new, once."""
     targets = targets_of(app, phone)
     with app.archive(write=True) as archive:
+        sourcing.ask_targets(app, archive, targets)
         total, problems = pull_from(app, archive, targets)
     if len(problems) == 1 and len(targets) == 1 and not total.filed and not total.failed:
         raise problems[0][1]
@@ -90,10 +93,12 @@ def _sync_phone(
 ) -> Report:
     """One phone, all of its sources, until nothing is left unfinished or patience is over."""
     try:
-        sources = sources_of(app, phone)
+        sources = sources_of(app, archive, phone)
     except RootError as error:
         # What needs no root is pulled all the same.
-        sources = [source for source in app.config.sources if not source.root]
+        picked = chosen_sources(archive, phone.serial)
+        others = all_sources((), picked, app.config.sources)
+        sources = [source for source in others if not source.root]
         problems.append((target.label, error))
     if recorder.SOURCE in sources and (words := recorder.version_problem(phone)):
         app.errors.print(f"! {words}", style="yellow", markup=False)
@@ -139,9 +144,11 @@ def settle(engine: SyncEngine, patience: float) -> Report:
     return report
 
 
-def sources_of(app: App, phone: Phone) -> list[Source]:
-    """The folders of the route that is on, if one is, and the user's own sources."""
-    others = list(app.config.sources)
+def sources_of(app: App, archive: Archive, phone: Phone) -> list[Source]:
+    """The folders of the route that is on, if one is, those that the user has chosen, and the
+    user's own sources."""
+    picked = chosen_sources(archive, phone.serial)
+    others = all_sources((), picked, app.config.sources)
     journal = read_journal(app.home, phone.serial)
     try:
         route = installed_route(phone, journal)
@@ -153,7 +160,7 @@ def sources_of(app: App, phone: Phone) -> list[Source]:
         return others
     if journal is None or not journal.off:
         route.tend(phone, journal)
-    return [*route.sources(phone, journal), *others]
+    return all_sources(route.sources(phone, journal), picked, app.config.sources)
 
 
 def drain(app: App, phone: Phone) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import click
 
+from agent.cli import sourcing
 from agent.cli.common import App, pass_app
 from agent.cli.keeping import Keeper
 from agent.cli.metering import Meter
@@ -32,6 +33,8 @@ def watch(app: App, phone: str | None, stay: bool) -> None:
     alone = stay or app.config.desk.inbox is not None
     targets = app.targets(phone) if alone else targets_of(app, phone)
     lines = _Lines(app)
+    with app.archive() as archive:
+        sourcing.ask_targets(app, archive, targets)
     with (
         app.archive(write=True, purpose="watch") as archive,
         Signals(reload=True) as signals,

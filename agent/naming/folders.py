@@ -105,7 +105,9 @@ _BY_END: defaultdict[str, list[Folder]] = defaultdict(list)
 for _folder in FOLDERS:
     _BY_END[_folder.path.lower()].append(_folder)
 #: Recorder apps that keep their files in a folder of their own package.
-_PACKAGES = re.compile(r"com\.(?:kitsumed\.(shizucallrecorder)|baba\.(callvault))[^/]*", re.I)
+_PACKAGES = re.compile(
+    r"com\.(?:kitsumed\.(shizucallrecorder)|baba\.(callvault))[^/]*", re.IGNORECASE
+)
 _VOLUME = re.compile(
     r"/(?:sdcard|mnt/sdcard|storage/self/primary|(?:storage/emulated|data/media)/(?P<user>\d+)"
     r"|(?:storage|mnt/media_rw)/(?P<card>[^/]+))(?:/|\Z)"

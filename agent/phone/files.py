@@ -16,6 +16,9 @@ from agent.adb.reconnect import Cancel
 
 #: A trait: the recorder writes a file under its last name, for as long as the call lasts.
 IN_PLACE = "in place"
+#: A trait: others keep files there too, so only what has a name of the recorder's is taken; by
+#: names alone where the recorder is not known.
+SHARED = "shared"
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,7 @@ class Source:
     that can be seen is whole; anywhere else a file has to be seen unchanged twice. ``root``
     says that only root can enter the folder. ``traits`` is what the recorder's rule
     (:mod:`agent.sync.settled`) wants to know: ``staging``, where what is done is moved elsewhere;
-    ``sidecars``, where each recording gets one; ``shared``, where files of others lie too;
-    :data:`IN_PLACE`. ``route`` is the route by which it records, where that is not the recorder's
+    ``sidecars``, where each recording gets one; :data:`SHARED`; :data:`IN_PLACE`. ``route`` is the route by which it records, where that is not the recorder's
     name. ``left`` are the fingerprints of files that are nobody's business: they were there
     before.
     """

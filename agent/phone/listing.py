@@ -1,4 +1,4 @@
-"""A list of all files below a folder on a phone, whatever bytes their names hold.
+"""A list of all files below folders of a phone, whatever bytes their names hold.
 
 toybox has ``find -printf`` from 0.8.3 (Android 11) on. Before, ``stat`` tells the same, for many
 files in one process; a random mark ends each of its records, so that no name can be taken for
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 from agent.errors import RemoteError
@@ -37,17 +37,21 @@ def how(said: str) -> How:
 
 
 class Listing:
-    """One listing: what to run, and what its output says. ``folder`` is an absolute path."""
+    """One listing: what to run, and what its output says. ``folders`` are absolute paths, of
+    which none lies in another."""
 
-    def __init__(self, folder: str, way: How) -> None:
+    def __init__(self, folders: str | Sequence[str], way: How) -> None:
         self._mark = b"" if way == "printf" else f"/{secrets.token_hex(6)}\n".encode()
-        quoted = shlex.quote(folder)
+        quoted = shlex.join([folders] if isinstance(folders, str) else folders)
         if way == "printf":
             action = "-printf '%s %i %T@ %p\\0'"
         else:
             action = f"-exec stat -c '%s %i %Y.%y/%n{self._mark.decode()[:-1]}' {{}} +"
         #: Ends with code 0 where there is no such folder.
-        self.script = f"[ -d {quoted} ] || exit 0; find {quoted}/ -type f {action}"
+        self.script = (
+            f'set --; for d in {quoted}; do [ ! -d "$d" ] || set -- "$@" "$d/"; done; '
+            f'[ $# -gt 0 ] || exit 0; find "$@" -type f {action}'
+        )
 
     def files(self, chunks: Iterable[bytes]) -> Iterator[RemoteFile]:
         """The files, as their records come; RemoteError for one that makes no sense.

@@ -97,10 +97,14 @@ class Phone:
 
     def scan(self, source: Source) -> list[RemoteFile]:
         """See :class:`agent.phone.files.PhoneFiles`."""
-        listing = Listing(source.path, self._how_to_list)
+        return self.files_below([source.path], root=source.root)
+
+    def files_below(self, folders: Sequence[str], *, root: bool) -> list[RemoteFile]:
+        """All regular files below folders, of which none lies in another, by one command."""
+        listing = Listing(folders, self._how_to_list)
         found: list[RemoteFile] = []
         try:
-            for file in listing.files(self._output(listing.script, root=source.root)):
+            for file in listing.files(self._output(listing.script, root=root)):
                 found.append(file)  # noqa: PERF402 - what came before an error counts
         except RemoteError as error:
             if not vanished(error):

@@ -31,9 +31,9 @@ def describe(
     """What the source and the sidecar say of a file, and its name, of what they leave open."""
     facts = dict(sidecar.facts) if sidecar else {}
     by = f"source {source.name}"
-    if "route" not in facts and source.recorder:
+    if "route" not in facts and (source.route or source.recorder):
         facts["route"] = Fact(source.route or source.recorder, by, "assumed")
-    if source.route is not None:
+    if source.route is not None and source.recorder is not None:
         facts.setdefault("recorder", Fact(source.recorder, by, "assumed"))
     flags = list(sidecar.flags) if sidecar else []
     if sidecar is None and source.recorder == "offhook":

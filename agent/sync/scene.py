@@ -9,6 +9,7 @@ from agent.adb.reconnect import Cancel
 from agent.archive.archive import Archive
 from agent.archive.sightings import Sighting
 from agent.errors import LinkError, PhoneError
+from agent.naming import explain
 from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.pull import read_small
@@ -69,6 +70,7 @@ class Scenes:
                 0.0 if beside is None else (now - beside.unchanged_ms) / 1000,
                 lambda: self._read_once(source, beside, cancel) if beside else None,
                 {other: found for other, found in self._kin(source) if other != source},
+                lambda: explain(sighting.path).is_call,
             )
         )
 

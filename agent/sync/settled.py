@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from agent.archive.sightings import Sighting
 from agent.naming.sidecar import Sidecar
-from agent.phone.files import IN_PLACE, Source
+from agent.phone.files import IN_PLACE, SHARED, Source
 from agent.sync.spot import Spotted, flat, stem
 
 CUT = "cut"
@@ -61,8 +61,10 @@ class Scene:
     """What a rule may look at.
 
     ``unchanged_s``: for how long the file has been as it is. ``quiet_s``: the same, but counted
-    anew while a call is on. ``idle_s``: for how long no call has been seen to be on. ``beside`` is its sidecar, and ``said`` what that says; ``beside_s``
-    for how long that has been as it is. ``others`` are the recorder's other folders.
+    anew while a call is on. ``idle_s``: for how long no call has been seen to be on. ``beside``
+    is its sidecar, and ``said`` what that says; ``beside_s``
+    for how long that has been as it is. ``others`` are the recorder's other folders. ``is_call``:
+    whether the file has the name of a call's recording.
     """
 
     source: Source
@@ -76,6 +78,7 @@ class Scene:
     beside_s: float = 0.0
     said: Callable[[], Sidecar | None] = lambda: None
     others: Mapping[Source, Spotted] = field(default_factory=dict)
+    is_call: Callable[[], bool] = lambda: True
 
 
 Rule = Callable[[Scene], Settled]
@@ -83,6 +86,8 @@ Rule = Callable[[Scene], Settled]
 
 def settled(scene: Scene) -> Settled:
     """Whether a file can be taken, by its recorder's rule."""
+    if SHARED in scene.source.traits and scene.source.recorder != "bcr" and not scene.is_call():
+        return Settled(theirs=True)
     usual = _in_place if IN_PLACE in scene.source.traits else _unchanged
     return RULES.get(scene.source.recorder or "", usual)(scene)
 
@@ -149,7 +154,11 @@ _BCR_NAME = re.compile(r"(?<!\d)(?:19|20)\d{6}_\d{6}(?!\d)")
 
 def is_theirs(source: Source, path: str) -> bool:
     """Whether a file in a folder that others use too has not a name of the recorder's."""
-    return "shared" in source.traits and not _BCR_NAME.search(path.rsplit("/", 1)[-1])
+    return (
+        source.recorder == "bcr"
+        and SHARED in source.traits
+        and not _BCR_NAME.search(path.rsplit("/", 1)[-1])
+    )
 
 
 def _bcr_logged(scene: Scene) -> bool:

@@ -24,6 +24,7 @@ from agent.phone.phone import Phone
 from agent.sync.calllog import CallSync, join_late, sync_calls
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Tell, WatchEvent, WatchKind
+from agent.sync.folders import all_sources, chosen_sources
 from agent.sync.lines import Lines
 from agent.sync.live import Live
 from agent.sync.named import place_of
@@ -81,6 +82,8 @@ class Watch:
         self._name = name
         self._open = open_phone
         self._archive = archive
+        self._own = sources
+        self._picked: list[Source] = []  # the folders that the user has chosen
         self._others = sources
         self._journal = journal
         self._tell = tell
@@ -106,7 +109,7 @@ class Watch:
 
     def reconfigure(self, sources: list[Source], *, contacts: bool) -> None:
         """Watch these from now on; from any thread. A call that is recorded here goes on."""
-        self._others, self._contacts = sources, contacts
+        self._own, self._contacts = sources, contacts
         self._anew.set()
 
     def run(self) -> None:
@@ -190,6 +193,8 @@ class Watch:
 
     def _sources(self, phone: Phone) -> list[Source]:
         """What there is to watch; a recorder that should run, and doesn't, is started."""
+        self._picked = chosen_sources(self._archive, phone.serial)
+        self._others = all_sources((), self._picked, self._own)
         self._mode_now = self._mode(phone)
         if self._mode_now == "no root":
             return [source for source in self._others if not source.root]
@@ -197,7 +202,7 @@ class Watch:
         if self._mode_now == "off":
             self._say("off")
             route = installed_route(phone, journal)
-            return [*(route.sources(phone, journal) if route else []), *self._others]
+            return self._beside(route.sources(phone, journal) if route else [])
         self._said = ""
         route = route_of(journal)
         if isinstance(route, AlsaRoute):
@@ -210,7 +215,10 @@ class Watch:
         if not route.live:  # of such a route the follower of the calls tells
             self._state = status.state or "idle"
             self._tell(WatchEvent("state", self._name, self._state))
-        return [*route.sources(phone, journal), *self._others]
+        return self._beside(route.sources(phone, journal))
+
+    def _beside(self, route: list[Source]) -> list[Source]:
+        return all_sources(route, self._picked, self._own)
 
     def _restart(self, phone: Phone) -> None:
         if not recorder.status(phone).running:
@@ -218,7 +226,9 @@ class Watch:
             self._tell(WatchEvent("restarted", self._name))
 
     def _has_changed(self, phone: Phone) -> bool:
-        """Whether capture was turned on or off, or by another route."""
+        """Whether capture was turned on or off, or by another route; or folders were chosen."""
+        if chosen_sources(self._archive, phone.serial) != self._picked:
+            return True
         if self._mode_now == "no root":
             # It is not asked again for root: that would prompt its owner.
             return self._mode_here(phone) is not None

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from agent.capture.bcr import prefs
 from agent.capture.bcr.settings import DEFAULT, DEVICE, ID
-from agent.phone.files import Source
+from agent.phone.files import SHARED, Source
 
 SHELLS = f"/sdcard/Android/data/{ID}/files"
 _TREE = "content://com.android.externalstorage.documents/tree/"
@@ -87,7 +87,7 @@ def sources(entries: Mapping[str, prefs.Entry]) -> list[Source]:
     ]
     folder = chosen(entries, root=True)
     if folder is not None and folder != DEFAULT:
-        traits = said | {"shared"} if _is_shared(folder) else said
+        traits = said | {SHARED} if _is_shared(folder) else said
         found.append(Source("bcr folder", folder, True, recorder="bcr", traits=traits))
     return found
 

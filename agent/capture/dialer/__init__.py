@@ -90,7 +90,7 @@ class DialerRoute(Route):
         if count and not setup.was_on:
             setup.tell(
                 f"{count} recording{'s' * (count > 1)} from before stay{'s' * (count == 1)} alone: to "
-                "have what is old too, name the folder as a [[source]] in offhook.toml"
+                "have what is old too, choose the folder with `offhook sources`"
             )
 
     def _turn_on(self, phone: Phone, found: Found, dialer: Dialer, setup: Setup) -> bool:
