@@ -18,6 +18,7 @@ from sqlite_utils import Database
 
 from agent.archive import calls
 from agent.archive.join import SURE, Decision, Heard, Log, Look, Party, decide
+from agent.archive.outrank import LOG, of_call, own, parted
 from agent.archive.records import Fact, Recording
 from agent.errors import UsageError
 from agent.phone.contacts import Contact
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 #: The source of a start that this computer's clock told, and not the phone's.
 HOST_CLOCK = "this computer's clock"
 BY_FILE = "the file's time less its length"
-_LOG = "call log"  # how the source of a fact begins that a call gave
 _PHONE_APPS = ("com.android.phone", "com.android.server.telecom", "phone")
 _PRECISIONS = {"minute": 60.0, "day": 86_400.0}
 _PREFIX = re.compile(r"([a-z]{3,12})[_-]")
@@ -118,10 +118,11 @@ def link(archive: Archive, recording: Recording, call_id: int | None) -> Recordi
         _unjoin(archive, db, recording)
         _keep(archive, db, recording.id, call_id, "user", None, "linked by hand")
         facts: dict[str, Fact] = {}
+        dropped: list[str] = []
         if call is not None:
-            missing = archive.recording(recording.sha256)
-            facts = _missing(vars(missing), calls.facts_of(call, None))
-        archive.change(recording.sha256, facts, call_id=call_id)
+            now = archive.recording(recording.sha256)
+            facts, dropped = of_call(vars(now), now.facts, calls.facts_of(call, None))
+        archive.change(recording.sha256, facts, drop=dropped, call_id=call_id)
         archive.log(
             "linked with a call by hand" if call else "said to be of no call by hand",
             sha256=recording.sha256,
@@ -142,7 +143,7 @@ def unlink(archive: Archive, recording: Recording) -> Recording:
 
 
 def add_contacts(archive: Archive, serial: str, contacts: Iterable[Contact]) -> int:
-    """Name calls, and recordings of them that have no name yet; returns how many calls."""
+    """Name calls, and recordings of them that have no sure name yet; returns how many calls."""
     with archive.writing() as db:
         now = archive.clock()
         named = calls.name_calls(db, serial, contacts, now)
@@ -150,11 +151,13 @@ def add_contacts(archive: Archive, serial: str, contacts: Iterable[Contact]) -> 
         for call in named:
             if call["name"]:
                 continue
-            fact = Fact(call["contact"], f"{_LOG}; the phone's contacts, read {day}", "joined")
-            for row in db.query(
-                "SELECT sha256 FROM recordings WHERE call_id = ? AND contact IS NULL", [call["id"]]
-            ):
-                archive.change(row["sha256"], {"contact": fact})
+            fact = Fact(call["contact"], f"{LOG}; the phone's contacts, read {day}", "joined")
+            for row in db.query("SELECT sha256 FROM recordings WHERE call_id = ?", [call["id"]]):
+                known = archive.recording(row["sha256"])
+                facts, _ = of_call(vars(known), known.facts, {"contact": fact})
+                if not facts:
+                    continue
+                archive.change(row["sha256"], facts)
                 archive.log("named by the phone's contacts", sha256=row["sha256"], phone=serial)
     return len(named)
 
@@ -244,6 +247,11 @@ def heard_of(row: Mapping[str, Any], looks: list[Look], file_ms: int | None = No
         direction=direction if direction in ("in", "out") else None,
         number=number,
         contact=contact,
+        guessed=frozenset(
+            name
+            for name in ("number", "contact")
+            if own(facts, name).get("confidence") == "assumed"
+        ),
         private=_stated(facts, "presentation") in ("2", 2, "restricted"),
         sim=sim,
         kind=_kind(row),
@@ -265,16 +273,16 @@ def _apply(archive: Archive, db: Database, row: Mapping[str, Any], decision: Dec
         next(iter(db.query("SELECT * FROM calls WHERE id = ?", [call.id])))
         for call in decision.calls
     )
-    now = vars(archive.recording(row["sha256"]))
-    facts = _missing(now, calls.facts_of(first, decision.apart_ms))
+    now = archive.recording(row["sha256"])
+    facts, dropped = of_call(vars(now), now.facts, calls.facts_of(first, decision.apart_ms))
     if others:
         who = [{"number": call["number"] or None, "contact": _name(call)} for call in others]
-        facts["others"] = Fact(who, f"{_LOG}, in the same recording", "joined")
+        facts["others"] = Fact(who, f"{LOG}, in the same recording", "joined")
     score = round(decision.score, 4)
     _keep(archive, db, row["id"], first["id"], "rule", score, decision.reason)
     for call in others:
         _keep(archive, db, row["id"], call["id"], "rule", score, "in the same recording")
-    archive.change(row["sha256"], facts, call_id=first["id"])
+    archive.change(row["sha256"], facts, drop=dropped, call_id=first["id"])
     archive.log(
         "joined with another call" if again else "joined with a call",
         sha256=row["sha256"],
@@ -293,12 +301,8 @@ def _apply(archive: Archive, db: Database, row: Mapping[str, Any], decision: Dec
 def _unjoin(archive: Archive, db: Database, recording: Recording) -> None:
     """Forget a recording's calls, and what they said of it."""
     db.execute("DELETE FROM joins WHERE recording_id = ?", [recording.id])
-    gone = [
-        name
-        for name, fact in archive.recording(recording.sha256).facts.items()
-        if str(fact.get("source", "")).startswith(_LOG)
-    ]
-    archive.change(recording.sha256, {}, drop=gone, call_id=None)
+    back, gone = parted(archive.recording(recording.sha256).facts)
+    archive.change(recording.sha256, back, drop=gone, call_id=None)
 
 
 def _keep(
@@ -322,14 +326,9 @@ def _told(call: Mapping[str, Any]) -> dict[str, Any]:
     return {"call": call["id"], "log_id": call["log_id"], "date_ms": call["date_ms"]}
 
 
-def _missing(known: Mapping[str, Any], facts: Mapping[str, Fact]) -> dict[str, Fact]:
-    return {name: fact for name, fact in facts.items() if known.get(name) is None}
-
-
 def _stated(facts: Mapping[str, Any], name: str) -> Any:
-    """A fact's value, unless a call gave it."""
-    fact = facts.get(name, {})
-    return None if str(fact.get("source", "")).startswith(_LOG) else fact.get("value")
+    """A fact's value, but not one that a call gave."""
+    return own(facts, name).get("value")
 
 
 def _text(facts: Mapping[str, Any], name: str) -> str | None:

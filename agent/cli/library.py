@@ -23,6 +23,7 @@ from agent.cli.rows import (
     iso,
     length,
     level,
+    otherwise,
     side,
     warnings,
     when,
@@ -263,6 +264,10 @@ def _print_details(app: App, archive: Archive, found: Recording) -> None:
         source = f"  {known.get('source')} ({known.get('confidence')})" if known else ""
         table.add_row(Text(name), Text.assemble(shown(str(value)), (shown(source), "dim")))
 
+    def beside(fact: str) -> None:
+        for words, source in otherwise(found, fact):
+            table.add_row("", Text.assemble(shown(words), (f"  {shown(source)}", "dim")))
+
     for warning in warnings(found):
         app.console.print(Text(warning, style="bold red"))
     row("recording", found.id)
@@ -273,8 +278,11 @@ def _print_details(app: App, archive: Archive, found: Recording) -> None:
         {"in": "incoming", "out": "outgoing"}.get(found.direction or "", "unknown"),
         "direction",
     )
+    beside("direction")
     row("number", found.number or ("private" if is_private(found) else "unknown"), "number")
+    beside("number")
     row("contact", found.contact or "unknown", "contact")
+    beside("contact")
     if found.sim is not None:
         row("SIM", found.sim, "sim")
     for number, words in enumerate(join_of(archive, found)[0]):

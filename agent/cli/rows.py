@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from agent.archive.outrank import DIFFERS, OVERRULED
 from agent.archive.records import Recording
 from agent.text import shown
 
@@ -35,6 +36,24 @@ def who(recording: Recording) -> str:
 def is_private(recording: Recording) -> bool:
     """Whether the other party withheld its number."""
     return recording.facts.get("presentation", {}).get("value") in ("2", 2, "restricted")
+
+
+def otherwise(recording: Recording, fact: str) -> list[tuple[str, str]]:
+    """What another source says of a fact, in words, and which one that is: the call log, or the
+    file's name that it outranked. Not yet fit for a terminal."""
+    found = []
+    for kind, words in (
+        (DIFFERS, "the call log says otherwise:"),
+        (OVERRULED, "the file's name says"),
+    ):
+        how = recording.facts.get(kind, {})
+        values = how.get("value")
+        if isinstance(values, dict) and fact in values:
+            value = values[fact]
+            if isinstance(value, dict):
+                how, value = value, value.get("value")
+            found.append((f"{words} {value}", f"{how.get('source')} ({how.get('confidence')})"))
+    return found
 
 
 def length(recording: Recording) -> str:

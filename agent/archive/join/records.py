@@ -28,9 +28,10 @@ class Heard:
     ``loose_s`` is how far it may be off besides. ``zone_known`` is False where the start was a
     local time, and the zone had to be assumed; ``other_hour_ms`` is what a clock that was just
     put back makes possible too. ``clock`` is whose clock told the start. ``begun_ms`` is when
-    the recorder saw the call ring, or saw it dialled, always by the phone's clock. ``file_ms`` is the time of the file on the
-    phone, which mostly is the call's end. ``kind`` says what wrote it (files of one call that
-    lie beside each other are of different kinds), ``sim`` is in the words of that kind.
+    the recorder saw the call ring, or saw it dialled, always by the phone's clock. ``file_ms`` is
+    the time of the file on the phone, which mostly is the call's end. ``guessed`` has ``number``
+    or ``contact`` where the file's name only assumes it. ``kind`` says what wrote it (files of one
+    call that lie beside each other are of different kinds), ``sim`` is in the words of that kind.
     ``app`` is set where an app's own call was heard, which the log does not have.
     """
 
@@ -48,6 +49,7 @@ class Heard:
     direction: str | None = None
     number: str | None = None
     contact: str | None = None
+    guessed: frozenset[str] = frozenset()
     private: bool = False
     sim: str | None = None
     kind: str = ""

@@ -16,6 +16,8 @@ Sims = Mapping[tuple[str, str], str]
 """What the log calls a SIM that a kind of recording calls otherwise."""
 
 _NUMBER: dict[Agreement, float] = {"same": 40.0, "like": 15.0, "other": 0.0005, "unknown": 1.0}
+# Where the file's name only assumes it, a contradiction is a hint.
+_GUESSED_NUMBER, _GUESSED_NAME = 0.05, 0.3
 _NAME: dict[Agreement, float] = {"same": 25.0, "like": 10.0, "other": 0.08, "unknown": 1.0}
 
 
@@ -80,15 +82,20 @@ def _party(weight: Weight, heard: Heard, call: Call) -> None:
         return
     numbers = [_number(party.number, call) for party in parties]
     number = _best(numbers)
-    weight.density *= _NUMBER[number]
+    guessed = number == "other" and "number" in heard.guessed and not heard.parties
+    weight.density *= _GUESSED_NUMBER if guessed else _NUMBER[number]
     if number in ("same", "like"):
         weight.words.append("same number" if number == "same" else "the number's end is the same")
+    elif guessed:
+        weight.words.append("the number in the file's name differs")
     elif number == "other":
         weight.against.append("the number differs")
     name = _best([names_agree(party.contact, call.name) for party in parties])
     if number in ("same", "like"):
         # A name is a hint beside a number: people are renamed.
         weight.density *= {"same": 1.5, "like": 1.3, "other": 0.6, "unknown": 1.0}[name]
+    elif name == "other" and "contact" in heard.guessed:
+        weight.density *= _GUESSED_NAME
     else:
         weight.density *= _NAME[name]
     if name in ("same", "like"):
