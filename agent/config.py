@@ -36,6 +36,15 @@ own place for data. Nothing needs to be set.
     path = "/sdcard/Recordings/BCR"
     root = false
 
+    [[names]]                       # how a recorder that is not known here names its files
+    recorder = "my recorder"
+    pattern  = "{number}_{start:%Y%m%d_%H%M%S}_{direction}.m4a"
+    folder   = "MyCalls"            # only there; default: everywhere
+    examples = [
+      { name = "+4930123456_20260512_125931_out.m4a", start = 2026-05-12T12:59:31,
+        number = "+4930123456", direction = "out" },
+    ]
+
 :mod:`agent.desk.settings` has the tables of the desktop: [inbox], [notify] and [hooks].
 """
 
@@ -57,6 +66,9 @@ from agent.audio.announce import TONE_EVERY_S
 from agent.capture.announcement import KINDS, Announcement
 from agent.desk import settings as desk
 from agent.errors import ConfigError, UsageError
+from agent.naming import Pattern
+from agent.naming.examples import KEYS, own_pattern
+from agent.naming.pattern import PatternError
 from agent.phone.files import Source
 from agent.tables import known_keys as _known
 from agent.text import shown
@@ -85,6 +97,7 @@ class Config:
     microphone: str | None = None
     contacts: bool = False
     desk: desk.Desk = field(default_factory=desk.Desk)
+    names: tuple[Pattern, ...] = ()
 
 
 def home_dir(option: Path | None) -> Path:
@@ -99,13 +112,13 @@ def load_config(home: Path) -> Config:
     """Read ``home/offhook.toml``; ConfigError names the file, the key and the likely one."""
     path = home / NAME
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
-    tables = ("phone", "source", "discovery", "recorder", "consent", "microphone", "contacts")
-    _known(path, "", raw, (*tables, *desk.TABLES))
+    _known(path, "", raw, (*_TABLES, *desk.TABLES))
     phones = [
         PhoneSetting(
             _alias(path, item),
@@ -140,7 +153,25 @@ def load_config(home: Path) -> Config:
         announce=_announce(path, raw),
         microphone=_microphone(path, raw),
         desk=desk.desk_of(path, raw),
+        names=_names(path, raw, text),
     )
+
+
+def _names(path: Path, raw: dict[str, Any], text: str) -> tuple[Pattern, ...]:
+    """The user's own patterns, each checked against its examples."""
+    found: list[Pattern] = []
+    # TOML's parser tells no lines; a heading can only be missed where they are written inline.
+    lines = [n for n, line in enumerate(text.splitlines(), 1) if _NAMES.match(line)]
+    for number, item in enumerate(_tables(path, raw, "names", KEYS)):
+        try:
+            found.append(own_pattern(item, found))
+        except PatternError as error:
+            where = f" of line {lines[number]}" if number < len(lines) else f" {number + 1}"
+            raise ConfigError(
+                f"{path}: [[names]]{where}: {error}",
+                hint="docs/naming.md says what a pattern is made of; try it with `offhook name`.",
+            ) from error
+    return tuple(found)
 
 
 def _tables(
@@ -245,6 +276,10 @@ def _announce(path: Path, raw: dict[str, Any]) -> Announcement:
     return replace(usual, **given)
 
 
+_TABLES = (
+    *("phone", "source", "names", "discovery", "recorder", "consent", "microphone", "contacts"),
+)
+_NAMES = re.compile(r"\s*\[\[\s*names\s*\]\]")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,12}){0,3}")
 _MEANT = {
     "every_s": "0, or 5 to 600",

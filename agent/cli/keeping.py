@@ -57,6 +57,7 @@ class Watched:
             journal=lambda serial: read_journal(app.home, serial),
             nap=self.nap,
             contacts=app.config.contacts,
+            names=app.config.names,
         )
         # What ends too late is abandoned with the process: see Keeper.
         self.thread = threading.Thread(target=self.run, name=f"watch {self}", daemon=True)
@@ -78,7 +79,9 @@ class Watched:
 
     def reconfigure(self, config: Config) -> None:
         """The settings have changed."""
-        self._watch.reconfigure(list(config.sources), contacts=config.contacts)
+        self._watch.reconfigure(
+            list(config.sources), contacts=config.contacts, names=config.names
+        )
 
     @contextmanager
     def _opened(self) -> Iterator[Phone]:
@@ -247,7 +250,7 @@ class Keeper:
             known = {target.label: target for target in self._app.known().values()}
             if known or not self._watched:
                 self._set_targets(list(known.values()))
-        if (config.sources, config.contacts) != (before.sources, before.contacts):
+        if _of_phones(config) != _of_phones(before):
             for one in self._watched:
                 one.reconfigure(config)
         if config.mdns != before.mdns:
@@ -361,6 +364,11 @@ class _Search:
 def _busy(watched: list[Watched]) -> Callable[[str], bool]:
     """Whether there is a connection to an address anyway, so that nobody need knock there."""
     return lambda address: any(one.connected and one.target.name == address for one in watched)
+
+
+def _of_phones(config: Config) -> tuple[object, ...]:
+    """The settings that a phone's watch keeps."""
+    return config.sources, config.contacts, config.names
 
 
 def _is_same(now: Target, wanted: Target) -> bool:

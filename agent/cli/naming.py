@@ -53,10 +53,11 @@ def name(
             hint="Write its two letters: DE, KR, US.",
         )
     found = []
+    own = app.config.names
     for file in files:
-        named = explain(file, folder=folder, zone=given, region=region)
+        named = explain(file, folder=folder, zone=given, region=region, own=own)
         if named.is_call and named["start"] is None and (near := _file_time(file)):
-            named = explain(file, folder=folder, zone=given, region=region, near=near)
+            named = explain(file, folder=folder, zone=given, region=region, near=near, own=own)
         found.append(named)
     if app.json or as_json:
         said = [named.as_dict() for named in found]

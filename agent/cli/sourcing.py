@@ -150,7 +150,10 @@ def _rows(app: App, archive: Archive, phone: Phone) -> tuple[list[Row], RootErro
     picked = chosen_sources(archive, phone.serial)
     asked = {choice.path for choice in choices(archive, phone.serial)}
     route, route_sources = _route(app, phone)
-    found, problem = look_over(phone, [*picked, *own], lambda path: explain(path).is_call)
+    names = app.config.names
+    found, problem = look_over(
+        phone, [*picked, *own], lambda path: explain(path, own=names).is_call
+    )
     rows = []
     for one in found:
         by = None

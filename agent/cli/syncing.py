@@ -102,7 +102,9 @@ def _sync_phone(
         problems.append((target.label, error))
     if recorder.SOURCE in sources and (words := recorder.version_problem(phone)):
         app.errors.print(f"! {words}", style="yellow", markup=False)
-    engine = SyncEngine(archive, phone, sources, tell, place=place_of(phone.facts))
+    engine = SyncEngine(
+        archive, phone, sources, tell, place=place_of(phone.facts, app.config.names)
+    )
     report = settle(engine, _PATIENCE)
     if report.link_lost is None:
         read_calls(app, archive, phone)
@@ -178,7 +180,9 @@ def drain(app: App, phone: Phone) -> int:
     app.note("Pulling what is left")
     try:
         with app.archive(write=True) as archive:
-            engine = SyncEngine(archive, phone, sources, place=place_of(phone.facts))
+            engine = SyncEngine(
+                archive, phone, sources, place=place_of(phone.facts, app.config.names)
+            )
             report = settle(engine, _PATIENCE)
             read_calls(app, archive, phone)
             return len(report.failed) + len(report.waiting)

@@ -6,6 +6,7 @@ than none.
 """
 
 from agent.naming.explain import explain
+from agent.naming.pattern import Pattern
 from agent.naming.result import Confidence, Named, Party, Said
 
-__all__ = ["Confidence", "Named", "Party", "Said", "explain"]
+__all__ = ["Confidence", "Named", "Party", "Pattern", "Said", "explain"]

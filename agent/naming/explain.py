@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ from agent.naming.draft import Draft, Refused
 from agent.naming.folders import recorder_of
 from agent.naming.kinds import is_memo, kind_of
 from agent.naming.number import digits_of, e164
+from agent.naming.pattern import Pattern
 from agent.naming.recorders import generic, read
 from agent.naming.result import Confidence, Named, Party, Said, least
 from agent.naming.stamp import NO_YEAR, Stamp
@@ -27,12 +30,14 @@ def explain(
     zone: tzinfo | None = None,
     region: str | None = None,
     near: datetime | None = None,
+    own: Sequence[Pattern] = (),
 ) -> Named:
     """What the name of a file says; never an error, whatever the name is.
 
     ``file`` may have its folder before it; ``folder`` says it otherwise. ``zone`` is the zone
     taken where the name states none, ``region`` the country of numbers without a country's code
-    (``DE``). ``near``, the file's own time, gives the year to a name that has none.
+    (``DE``). ``near``, the file's own time, gives the year to a name that has none. ``own`` are
+    the user's own patterns, which are asked first.
     """
     head, base = posixpath.split(file) if "/" in file else ("", file)
     folder = (head if folder is None else folder) or ""
@@ -42,15 +47,26 @@ def explain(
         return Named(file, kind, notes=_why(kind))
     stem, suffix, copy = split(rest)
     folded = fold(stem)
+    home = recorder_of(composed(folder)) if folder else None
+    by, found = _by_own(own, Name(rest, stem, folded, suffix, copy, folder, home))
     if kind != "call":
         suffix = suffix or "-"  # a sidecar's name ends where its own suffix begins
-    elif is_memo(folded):
+    elif found is None and is_memo(folded):
         return Named(file, "voice memo", notes=_why("voice memo"))
-    home = recorder_of(composed(folder)) if folder else None
-    draft = _draft(Name(rest, stem, folded, suffix, copy, folder, home))
+    draft = _draft(Name(rest, stem, folded, suffix, copy, folder, home), found)
     if isinstance(draft, Refused):
-        return Named(file, "unknown" if kind == "call" else kind, notes=(draft.reason,))
-    return _Telling(file, kind, draft, folder, home, region).named(zone, near)
+        return Named(file, "unknown" if kind == "call" else kind, notes=(draft.reason,), own=by)
+    named = _Telling(file, kind, draft, folder, home, region).named(zone, near)
+    return named if by is None else replace(named, own=by)
+
+
+def _by_own(own: Sequence[Pattern], name: Name) -> tuple[Pattern | None, Draft | Refused | None]:
+    """The user's own pattern that reads a name, and what it makes of it."""
+    for pattern in own:
+        found = pattern.read(name)
+        if found is not None:
+            return pattern, found
+    return None, None
 
 
 def _why(kind: str) -> tuple[str, ...]:
@@ -62,8 +78,8 @@ def _why(kind: str) -> tuple[str, ...]:
     }.get(kind, (_NO_FORM,))
 
 
-def _draft(name: Name) -> Draft | Refused:
-    found = read(name)
+def _draft(name: Name, found: Draft | Refused | None) -> Draft | Refused:
+    found = read(name) if found is None else found
     if found is None:
         shorter = without_mark(name.stem)
         if shorter is not None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from agent.naming.pattern import Pattern
 
 Confidence = Literal["high", "medium", "low"]
 _RANKS: dict[Confidence, int] = {"low": 0, "medium": 1, "high": 2}
@@ -49,7 +52,8 @@ class Named:
     files so. ``start`` in ``facts`` is a datetime, with a zone only where one is known;
     ``precision`` is its smallest unit that the name has: ``day``, ``minute``, ``second``,
     ``millisecond`` or ``microsecond``; ``zone`` is ``stated`` by the name, ``assumed`` by the
-    caller, or None. ``notes`` are for a person: what is odd, or why a name is refused.
+    caller, or None. ``notes`` are for a person: what is odd, or why a name is refused. ``own`` is
+    the user's own pattern that read the name, if one did.
     """
 
     file: str
@@ -59,6 +63,7 @@ class Named:
     precision: str | None = None
     zone: Literal["stated", "assumed"] | None = None
     notes: tuple[str, ...] = ()
+    own: Pattern | None = None
 
     def __getitem__(self, fact: str) -> Any:
         """A fact's value; None where the name does not say."""

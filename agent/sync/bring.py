@@ -59,7 +59,7 @@ class Bringer:
         self.serial = phone.serial
         self._on_event = on_event
         self._together = True  # whether the phone can hash, and so batches work
-        self._scenes = Scenes(archive, phone, rules, self._update)
+        self._scenes = Scenes(archive, phone, rules, self._update, place.own)
 
     def bring_all(self, source: Source, ready: list[Ready], report: Report, cancel: Cancel) -> None:
         """Files that are ready: together, if there are several, and singly what that fails for."""

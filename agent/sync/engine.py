@@ -31,7 +31,7 @@ class SyncEngine(Bringer):
     """Brings one phone's sources into an archive that is open for writing.
 
     Use it from one thread. ``on_event`` is called from there, between the steps. ``place`` is
-    where the phone is, for what file names say in local terms.
+    what reading file names takes.
     """
 
     def __init__(

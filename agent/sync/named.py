@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from agent.archive.records import Confidence, Fact
-from agent.naming import Named, Said, explain
+from agent.naming import Named, Pattern, Said, explain
 from agent.phone.facts import Facts
 
 _ALLOWED = "1"  # the presentation of a number that may be shown
@@ -23,11 +23,13 @@ _PLAIN = ("number", "number_e164", "direction", "app")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a phone is: the zone of times in names, None for this computer's, and the country
-    of numbers without a country's code."""
+    """What reading a name takes. Where a phone is: the zone of times in names, None for this
+    computer's, and the country of numbers without a country's code. And the user's own
+    patterns."""
 
     zone: tzinfo | None = None
     region: str | None = None
+    own: tuple[Pattern, ...] = ()
 
 
 NOWHERE = Place()
@@ -41,7 +43,7 @@ class FromName:
     flags: list[str] = field(default_factory=list)
 
 
-def place_of(facts: Facts) -> Place:
+def place_of(facts: Facts, own: Sequence[Pattern] = ()) -> Place:
     """Where a phone says it is; a zone that this computer does not know is none."""
     zone: tzinfo | None = None
     if facts.timezone:
@@ -49,7 +51,7 @@ def place_of(facts: Facts) -> Place:
             zone = ZoneInfo(facts.timezone)
         except (OSError, ValueError, LookupError):
             zone = None
-    return Place(zone, facts.country or None)
+    return Place(zone, facts.country or None, tuple(own))
 
 
 def beside(sidecar: Mapping[str, Fact], name: Mapping[str, Fact]) -> dict[str, Fact]:
@@ -79,7 +81,8 @@ def overruled(sidecar: Mapping[str, Fact], known: Mapping[str, object]) -> dict[
 def read_name(path: str, mtime_ns: int, place: Place = NOWHERE) -> FromName:
     """What the name at a path on a phone says. A reading that is less than likely fills nothing
     but the contact: a wrong number keeps a recording from the call that it is of."""
-    named = explain(path, zone=place.zone, region=place.region, near=_time(mtime_ns, place))
+    near = _time(mtime_ns, place)
+    named = explain(path, zone=place.zone, region=place.region, near=near, own=place.own)
     found = FromName()
     if named.kind not in ("call", "unknown"):
         found.flags.append(f"{named.kind}, by its name")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.adb.reconnect import Cancel
 from agent.archive.archive import Archive
 from agent.archive.sightings import Sighting
 from agent.errors import LinkError, PhoneError
-from agent.naming import explain
+from agent.naming import Pattern, explain
 from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.pull import read_small
@@ -20,13 +20,19 @@ _MOST_READ = 1000  # sidecars that are remembered
 
 
 class Scenes:
-    """The folders of one phone as they were last scanned. ``update`` changes a sighting."""
+    """The folders of one phone as they were last scanned. ``update`` changes a sighting; ``own``
+    are the user's own patterns of names."""
 
     def __init__(
-        self, archive: Archive, phone: PhoneFiles, rules: Rules, update: Callable[..., Any]
+        self,
+        archive: Archive,
+        phone: PhoneFiles,
+        rules: Rules,
+        update: Callable[..., Any],
+        own: Sequence[Pattern] = (),
     ) -> None:
         self._archive, self._phone, self._rules = archive, phone, rules
-        self._update = update
+        self._update, self._own = update, own
         self._spotted: dict[Source, Spotted] = {}
         self._read: dict[tuple[int, int, int], Sidecar | None] = {}
         self._call_ms = 0  # when a call was last seen to be on
@@ -70,7 +76,7 @@ class Scenes:
                 0.0 if beside is None else (now - beside.unchanged_ms) / 1000,
                 lambda: self._read_once(source, beside, cancel) if beside else None,
                 {other: found for other, found in self._kin(source) if other != source},
-                lambda: explain(sighting.path).is_call,
+                lambda: explain(sighting.path, own=self._own).is_call,
             )
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from agent.adb.reconnect import Backoff
@@ -19,6 +19,7 @@ from agent.capture.live import LiveRoute
 from agent.capture.route import RouteStatus
 from agent.capture.routes import route_named, route_of
 from agent.errors import CaptureError, LinkError, NoRootError, OffhookError, RootError
+from agent.naming import Pattern
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import CallSync, join_late, sync_calls
@@ -78,6 +79,7 @@ class Watch:
         journal: Callable[[str], Journal | None] = lambda _: None,
         nap: Nap | None = None,
         contacts: bool = False,
+        names: Sequence[Pattern] = (),
     ) -> None:
         self._name = name
         self._open = open_phone
@@ -91,6 +93,7 @@ class Watch:
         self._nap = nap or Nap(stop)
         self._live = Live(name, archive, tell, journal)
         self._contacts = contacts
+        self._names = names
         self._join_until = 0.0
         self._log_due = 0.0
         self._log_newest: int | None = None
@@ -107,9 +110,11 @@ class Watch:
         """Whether this computer records a call now."""
         return self._live.recording
 
-    def reconfigure(self, sources: list[Source], *, contacts: bool) -> None:
+    def reconfigure(
+        self, sources: list[Source], *, contacts: bool, names: Sequence[Pattern] = ()
+    ) -> None:
         """Watch these from now on; from any thread. A call that is recorded here goes on."""
-        self._own, self._contacts = sources, contacts
+        self._own, self._contacts, self._names = sources, contacts, names
         self._anew.set()
 
     def run(self) -> None:
@@ -156,7 +161,9 @@ class Watch:
         """Watch until told to stop, or until capture was turned on or off."""
         self._log_due = 0.0
         sources = self._sources(phone)
-        engine = SyncEngine(self._archive, phone, sources, self._tell, place=place_of(phone.facts))
+        engine = SyncEngine(
+            self._archive, phone, sources, self._tell, place=place_of(phone.facts, self._names)
+        )
         with recorder.watch_command(phone, sources) as process:
             words = Lines(process, "the phone's watcher")
             due = 0.0
