@@ -65,7 +65,7 @@ def import_(
     moved or removed. What is no recording is left alone, and listed with the reason.
     """
     app.json = app.json or json_too
-    place = Place(None if zone is None else zone_of(zone), _region(region))
+    place = Place(None if zone is None else zone_of(zone), _region(region), app.config.names)
     done: list[Outcome] = []
     stopped = False
     with app.archive(write=not dry_run, purpose="import") as archive, Signals() as stop:

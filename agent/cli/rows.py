@@ -52,6 +52,8 @@ def otherwise(recording: Recording, fact: str) -> list[tuple[str, str]]:
             value = values[fact]
             if isinstance(value, dict):
                 how, value = value, value.get("value")
+            if value == getattr(recording, fact):
+                continue  # it says the same
             found.append((f"{words} {value}", f"{how.get('source')} ({how.get('confidence')})"))
     return found
 

@@ -282,3 +282,22 @@ def test_the_command_and_the_sync_read_by_it(tmp_path: Path) -> None:
     assert (one.number, one.direction) == ("+4930123456", "out")
     assert one.facts["number"]["confidence"] == "stated"
     assert one.facts["recorder"]["value"] == "my recorder"
+
+
+def test_import_reads_by_it(tmp_path: Path) -> None:
+    name = "x120526y030123456.wav"
+    assert explain(name)["number"] is None
+    text = (
+        '[[names]]\nrecorder = "odd"\npattern = "x{start:%d%m%y}y{number}"\n'
+        f'examples = [{{ name = "{name}", start = 2026-05-12, number = "030123456" }}]\n'
+    )
+    home = write(tmp_path / "home", text)
+    (tmp_path / name).write_bytes(wav(0.2))
+    words = ["--home", str(home), "--json", "import", str(tmp_path / name), "--dry-run"]
+    result = CliRunner().invoke(cli, words, standalone_mode=False)
+    assert result.exception is None
+    (file,) = json.loads(result.stdout)["files"]
+    assert (file["started"][:10], file["archived"].endswith("_030123456.wav")) == (
+        "2026-05-12",
+        True,
+    )
