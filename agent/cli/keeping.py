@@ -79,9 +79,7 @@ class Watched:
 
     def reconfigure(self, config: Config) -> None:
         """The settings have changed."""
-        self._watch.reconfigure(
-            list(config.sources), contacts=config.contacts, names=config.names
-        )
+        self._watch.reconfigure(list(config.sources), contacts=config.contacts, names=config.names)
 
     @contextmanager
     def _opened(self) -> Iterator[Phone]:
@@ -255,7 +253,7 @@ class Keeper:
                 one.reconfigure(config)
         if config.mdns != before.mdns:
             self._look_out()
-        if config.desk.inbox != before.desk.inbox:
+        if (config.desk.inbox, config.names) != (before.desk.inbox, before.names):
             self._stop_inbox()
             self._start_inbox()
         self._desktop.reconfigure()
@@ -267,7 +265,7 @@ class Keeper:
         if setting is None:
             return
         stop = threading.Event()
-        inbox = Inbox(self._archive, setting, self._tell, stop)
+        inbox = Inbox(self._archive, setting, self._tell, stop, own=self._app.config.names)
 
         def run() -> None:
             try:

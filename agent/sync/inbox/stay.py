@@ -24,6 +24,7 @@ from agent.archive.records import Recording
 from agent.archive.store import sha256_of
 from agent.desk.settings import InboxSetting
 from agent.errors import OffhookError
+from agent.naming import Pattern
 from agent.sync.describe import complete
 from agent.sync.events import EventKind, SyncEvent, Tell, WatchEvent
 from agent.sync.inbox.find import FILED, NO_RECORDING, UNFINISHED, Left, LocalFile, find
@@ -46,7 +47,8 @@ _LOOKS = ("opened", "closed_no_write")
 
 
 class Inbox:
-    """Watches the folder until ``stop`` is set; :meth:`run` is for a thread of its own."""
+    """Watches the folder until ``stop`` is set; :meth:`run` is for a thread of its own. ``own``
+    are the user's own patterns of names."""
 
     def __init__(
         self,
@@ -56,11 +58,13 @@ class Inbox:
         stop: threading.Event,
         *,
         settle_s: float = SETTLE_S,
+        own: tuple[Pattern, ...] = (),
     ) -> None:
         self._archive, self._setting, self._tell, self._stop = archive, setting, tell, stop
         self._root = setting.folder
         self._looks = Looks(settle_s)
         self._settle_s = settle_s
+        self._own = own
         self._news = threading.Event()
         self._told: dict[str, tuple[str, str]] = {}
         self._seen: dict[str, LocalFile] = {}
@@ -151,7 +155,7 @@ class Inbox:
             self._archive,
             NAME,
             default_phone=names.get(setting.phone) if setting.phone else None,
-            place=Place(setting.zone, setting.region),
+            place=Place(setting.zone, setting.region, self._own),
             folders=names,
             cancel=self._stop,
         )
