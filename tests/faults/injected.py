@@ -222,7 +222,7 @@ def _child(asked: dict[str, Any], page: Page, shim: ctypes.CDLL, outputs: tuple[
 
 
 def _sync(asked: dict[str, Any], page: Page, shim: ctypes.CDLL) -> int:
-    from agent.archive import db
+    from agent.archive import Archive, db
     from agent.capture.alsa import recorder
     from agent.cli import syncing
     from agent.cli.common import App
@@ -231,7 +231,7 @@ def _sync(asked: dict[str, Any], page: Page, shim: ctypes.CDLL) -> int:
     from agent.phone.phone import Phone
     from agent.sync import Rules, SyncEngine
 
-    def sources(app: App, phone: Phone) -> list[Source]:
+    def sources(app: App, archive: Archive, phone: Phone) -> list[Source]:
         # The spool without its recorder, which needs a sound card, and is not the matter here.
         return [recorder.SOURCE, *app.config.sources]
 
