@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import stat as modes
 import time
 from collections import deque
@@ -30,7 +31,7 @@ def stat(link: Link, path: str) -> RemoteStat:
     if v2 or not modes.S_ISREG(found.mode):
         return found
     said = shell.run(link, ["stat", "-c", "%s %i", path]).text.split()
-    if len(said) == 2 and said[0].isdigit() and said[1].isdigit():
+    if len(said) == 2 and all(re.fullmatch(r"[0-9]{1,20}", word) for word in said):
         return RemoteStat(found.mode, int(said[0]), found.mtime_s, int(said[1]))
     return found
 

@@ -40,6 +40,7 @@ from agent.text import shown
 __all__ = [
     "CLOSE_STDIN",
     "EXIT",
+    "MOST_OUTPUT",
     "STDERR",
     "STDIN",
     "STDOUT",
@@ -48,6 +49,7 @@ __all__ = [
     "Process",
     "run",
     "spawn",
+    "too_much",
 ]
 
 _OPEN_TIMEOUT = 15.0
@@ -57,6 +59,7 @@ _MOST_BANNER = 1 << 20
 _MOST_WORDS = 16384  # bytes of stderr that an error keeps
 _MOST_SHOWN = 1000  # characters of it in a message
 _MOST_DIGITS = 10  # of a process id
+MOST_OUTPUT = 64 << 20  # bytes that a command may say to who wants them all at once
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,13 @@ class NotStartedError(RemoteError):
         super().__init__(
             f"the phone's shell did not start: {_shown(words) or 'no words'}", stderr=words
         )
+
+
+def too_much(where: str) -> RemoteError:
+    """The error for a command whose output nobody can hold."""
+    return RemoteError(
+        f"a command on the phone at {where} said more than {MOST_OUTPUT >> 20} MiB, and was ended"
+    )
 
 
 def _shown(words: str) -> str:
@@ -312,6 +322,8 @@ class Process:
             *whole, rest = (rest + data).split(b"\n")
             for line in whole:
                 yield line.decode("utf-8", "surrogateescape")
+            if len(rest) > _MOST_BANNER:
+                raise ProtocolError("a command on the phone says a line without an end")
         if rest:
             yield rest.decode("utf-8", "surrogateescape")
 
@@ -319,7 +331,8 @@ class Process:
         """Give the command its input, and wait for its end.
 
         LinkTimeout when that has not come ``timeout`` seconds after ``since`` (as
-        :func:`time.monotonic` has it; now, if not given); the command is then killed.
+        :func:`time.monotonic` has it; now, if not given), RemoteError when it says more than
+        :data:`MOST_OUTPUT`; the command is then killed.
         """
         end = (time.monotonic() if since is None else since) + timeout
         feeder: threading.Thread | None = None
@@ -336,6 +349,8 @@ class Process:
                     out += chunk
                 elif kind == STDERR:
                     err += chunk
+                if len(out) + len(err) > MOST_OUTPUT:
+                    raise too_much(self._link.where)
         except LinkTimeout as error:
             raise LinkTimeout(
                 f"a command on the phone at {self._link.where} did not end within {timeout:g} s"

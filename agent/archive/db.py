@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from agent.archive.store import disk_errors, sync_folder
-from agent.errors import ArchiveError, BusyError, DiskFullError
+from agent.archive.store import CLOSED, disk_errors, sync_folder
+from agent.errors import ArchiveError, BusyError, ConfigError, DiskFullError
 
 BUSY_SECONDS = 10.0
 
@@ -24,7 +24,7 @@ class Index:
     def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
         self.guard = threading.RLock()
-        with disk_errors(path):
+        with _closed_to_us(path), disk_errors(path):
             # SQLite gives its -wal and -shm files the mode of the database.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with sqlite_errors(path):
@@ -71,8 +71,10 @@ class Index:
                 self._refuse_newer(migrations, db)
                 return
         lock = self.path.with_suffix(".migrate-lock")
-        with disk_errors(lock), lock.open("w") as file, self.guard, sqlite_errors(self.path):
-            lock.chmod(0o600)
+        with _closed_to_us(lock), disk_errors(lock):
+            fd = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        opened = os.fdopen(fd, "w")
+        with disk_errors(lock), opened as file, self.guard, sqlite_errors(self.path):
             fcntl.flock(file, fcntl.LOCK_EX)
             pending = migrations.pending(self.db)
             if pending and self._has_rows():
@@ -107,6 +109,26 @@ class Index:
             sync_folder(copy.parent)
 
 
+def _read_only(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"{path} can't be written: {why}",
+        hint="The archive's owner has to be able to write there, also to read it. "
+        "Give another folder with --home or OFFHOOK_HOME.",
+    )
+
+
+@contextlib.contextmanager
+def _closed_to_us(path: Path) -> Iterator[None]:
+    """Say of a folder or a file that this user may not write what to do about it."""
+    try:
+        yield
+    except ArchiveError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in CLOSED:
+            raise _read_only(path, cause.strerror or str(cause)) from error
+        raise
+
+
 @contextlib.contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into the archive's."""
@@ -118,6 +140,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise BusyError(
                 f"another program keeps {path} locked", hint="Close what has it open."
             ) from error
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            raise _read_only(path, str(error)) from error
         if code == sqlite3.SQLITE_FULL:
             raise DiskFullError(
                 f"no room left for {path}",

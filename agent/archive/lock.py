@@ -9,8 +9,8 @@ import os
 import time
 from pathlib import Path
 
-from agent.archive.store import disk_errors
-from agent.errors import BusyError
+from agent.archive.store import CLOSED, disk_errors
+from agent.errors import ArchiveError, BusyError, ConfigError
 
 
 class WriterLock:
@@ -31,8 +31,17 @@ class WriterLock:
 
     def acquire(self) -> None:
         """Take the lock at once, or raise BusyError saying who has it."""
-        with disk_errors(self.path):
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            with disk_errors(self.path):
+                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except ArchiveError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or cause.errno not in CLOSED:
+                raise
+            raise ConfigError(
+                f"{self.path} can't be locked: {cause.strerror}",
+                hint="Another user may have made it, as with sudo: give it to the archive's owner.",
+            ) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 from sqlite_utils import Database
 
 from agent.archive.records import storable
-from agent.phone.files import RemoteFile
+from agent.phone.files import RemoteFile, path_bytes, path_text
 from agent.text import shown
 
 State = Literal["seen", "settling", "pulling", "filed", "failed", "gone", "empty"]
@@ -77,7 +76,7 @@ def is_filed(db: Database, phone: str, source: str, file: RemoteFile) -> bool:
     found = db.execute(
         "SELECT 1 FROM sightings WHERE phone = ? AND source = ? AND path = ? AND current"
         " AND state = 'filed' AND size = ? AND mtime_ns = ?",
-        [phone, source, os.fsencode(file.path), _int64(file.size), _int64(file.mtime_ns)],
+        [phone, source, path_bytes(file.path), _int64(file.size), _int64(file.mtime_ns)],
     )
     return found.fetchone() is not None
 
@@ -91,7 +90,7 @@ def add(db: Database, phone: str, source: str, files: Iterable[RemoteFile], now_
             (
                 phone,
                 source,
-                os.fsencode(file.path),
+                path_bytes(file.path),
                 storable(shown(file.path)),
                 _int64(file.size),
                 _int64(file.mtime_ns),
@@ -129,7 +128,7 @@ def update(db: Database, sighting: Sighting, now_ms: int, **changes: Any) -> Non
 
 def _sighting_of(row: tuple[Any, ...]) -> Sighting:
     values = list(row)
-    values[3] = os.fsdecode(values[3])
+    values[3] = path_text(values[3])
     return Sighting(*values)
 
 

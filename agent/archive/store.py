@@ -20,6 +20,8 @@ from agent.archive.names import numbered
 from agent.errors import ArchiveError, DiskFullError, IntegrityError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+#: What an operating system says of what this user may not write.
+CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _CHUNK = 1 << 20
 _RESERVE = 32 << 20  # bytes that no recording takes
@@ -265,7 +267,13 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"no room left for {path.parent}: {error.strerror}",
                 hint="Free some space; what was not taken is still on the phone.",
             ) from error
-        raise ArchiveError(f"{path}: {error.strerror or error}") from error
+        closed = error.errno in CLOSED
+        raise ArchiveError(
+            f"{path}: {error.strerror or error}",
+            hint="Make that folder writable for its owner, who has to run Offhook."
+            if closed
+            else None,
+        ) from error
 
 
 def sha256_of(path: Path) -> str:

@@ -147,4 +147,10 @@ def _reason(error: Exception) -> str:
 def _audio_stream(container: Any) -> Any:
     if not container.streams.audio:
         raise ValueError("there is no sound in it")
-    return container.streams.audio[0]
+    stream = container.streams.audio[0]
+    codec = stream.codec_context  # None where FFmpeg has no decoder
+    if codec is None:
+        raise ValueError("its sound is of a kind that is not known here")
+    if not codec.sample_rate or not codec.channels:
+        raise ValueError("it does not say how its sound is kept")
+    return stream

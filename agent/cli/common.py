@@ -38,8 +38,17 @@ class Target:
     serial: str | None = None
 
 
+class _Console(Console):
+    """Rich's, whose reader may go: to be told by the exit code, as of any other output."""
+
+    def on_broken_pipe(self) -> None:
+        """See rich, which would exit here."""
+        self.quiet = True
+        raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, emoji=False)
+    console = _Console(stderr=stderr, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     return console
@@ -214,3 +223,19 @@ def fail(error: OffhookError, app: App) -> int:
 
 
 pass_app = click.make_pass_decorator(App)
+
+
+def json_too(command: click.Command) -> click.Command:
+    """Let ``--json`` stand behind a command, too: so people write it."""
+
+    def take(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and isinstance(context.obj, App):
+            context.obj.json = True
+
+    if not any("--json" in parameter.opts for parameter in command.params):
+        words = f"The same as `offhook --json {command.name}`."
+        option = click.Option(
+            ["--json"], is_flag=True, expose_value=False, callback=take, help=words
+        )
+        command.params.append(option)
+    return command

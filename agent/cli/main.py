@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -27,7 +28,7 @@ from agent.cli import (
     syncing,
     watching,
 )
-from agent.cli.common import App, fail
+from agent.cli.common import App, fail, json_too
 from agent.config import home_dir
 from agent.errors import OffhookError, UsageError
 
@@ -95,7 +96,7 @@ for _command in (
     *naming.COMMANDS,
     *calls.COMMANDS,
 ):
-    cli.add_command(_command)
+    cli.add_command(json_too(_command))
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -106,6 +107,23 @@ def run(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(words)
+        if sys.stdout is not None:  # it may have been closed before we began
+            sys.stdout.flush()  # what fails now would only be found when the interpreter ends
+        return code
+    except BrokenPipeError:
+        _give_up_output()
+        return 141
+    except OSError as error:
+        if not _output_failed():
+            raise
+        with contextlib.suppress(OSError):
+            click.echo(f"offhook: can't write the output: {error.strerror}", err=True)
+        return 1
+
+
+def _run(words: list[str]) -> int:
     try:
         with cli.make_context("offhook", words) as context:
             try:
@@ -121,8 +139,22 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("", err=True)
         return 130
-    except BrokenPipeError:
-        # The reader has gone; keep the interpreter from writing to it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     return 0
+
+
+def _output_failed() -> bool:
+    """Whether standard output takes nothing, such as a file on a full disk."""
+    try:
+        click.echo()  # what was not taken before is gone, and tells nothing
+    except OSError:
+        _give_up_output()
+        return True
+    return False
+
+
+def _give_up_output() -> None:
+    """Keep the interpreter from writing once more, at its end, what nobody takes."""
+    with contextlib.suppress(OSError, ValueError):  # it is no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

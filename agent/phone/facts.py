@@ -62,6 +62,8 @@ class Facts:
         return f"{name.strip() or 'a phone'} (Android {self.android or '?'})"
 
 
+_LATEST_S = 1 << 40  # no clock says more
+
 # One command for all of it: each round trip is a wait that the user feels.
 _SCRIPT = (
     "getprop; echo --uname; uname -r; echo --selinux; getenforce 2>/dev/null; "
@@ -131,6 +133,8 @@ def read_clock(link: Link) -> Clock:
             phone = float(said.replace(",", "."))
         except ValueError:
             continue
+        if not 0 <= phone < _LATEST_S:  # nor is it nan
+            continue
         if "." not in said and "," not in said:
             error += 0.5  # whole seconds
             phone += 0.5
@@ -150,4 +154,5 @@ def _leading_number(text: str) -> int:
 def _free(line: str) -> int | None:
     """Free bytes in a line of ``df -k``: device, size, used, available, share, place."""
     fields = line.split()
-    return int(fields[3]) * 1024 if len(fields) >= 5 and fields[3].isdigit() else None
+    free = fields[3] if len(fields) >= 5 else ""
+    return int(free) * 1024 if re.fullmatch(r"[0-9]{1,18}", free) else None

@@ -1,13 +1,12 @@
 """What the sync engine needs of a phone: list a folder, read a file, hash a file.
 
-Paths on a phone are bytes; here they are ``str`` as :func:`os.fsdecode` makes them, with
-surrogates for what is not UTF-8. Show them only through :func:`agent.text.shown`.
+Paths on a phone are bytes; here they are ``str``, with surrogates for what is not UTF-8, whatever
+this computer's own file names are in. Show them only through :func:`agent.text.shown`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,6 +18,16 @@ IN_PLACE = "in place"
 #: A trait: others keep files there too, so only what has a name of the recorder's is taken; by
 #: names alone where the recorder is not known.
 SHARED = "shared"
+
+
+def path_bytes(path: str) -> bytes:
+    """A phone's path as the phone has it."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def path_text(raw: bytes) -> str:
+    """A phone's path as it is kept here."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Source:
 
     def fingerprint(self, file: RemoteFile) -> str:
         """Tells a file from others, and from itself when it has grown; says no name."""
-        said = os.fsencode(file.path) + b"\0%d" % file.size
+        said = path_bytes(file.path) + b"\0%d" % file.size
         return hashlib.sha256(said).hexdigest()[:16]
 
     def leaves(self, file: RemoteFile) -> bool:

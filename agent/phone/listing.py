@@ -36,6 +36,10 @@ def how(said: str) -> How:
     )
 
 
+_LONGEST = 1 << 16  # bytes of a record: Linux has no path of more than 4096
+_LONGEST_SHOWN = 200
+
+
 class Listing:
     """One listing: what to run, and what its output says. ``folders`` are absolute paths, of
     which none lies in another."""
@@ -64,6 +68,8 @@ class Listing:
             *records, rest = (rest + chunk).split(separator)
             for record in records:
                 yield _checked(parse, record)
+            if len(rest) > _LONGEST:
+                raise _senseless(rest)
         if rest:
             raise _senseless(rest)
 
@@ -82,9 +88,8 @@ def _checked(parse: Callable[[bytes], RemoteFile], record: bytes) -> RemoteFile:
 
 
 def _senseless(record: bytes) -> RemoteError:
-    return RemoteError(
-        f"the phone's find answered with {shown(record.decode('utf-8', 'replace'))!r}"
-    )
+    said = record[:_LONGEST_SHOWN].decode("utf-8", "replace")
+    return RemoteError(f"the phone's find answered with {shown(said)!r}")
 
 
 def _by_printf(record: bytes) -> RemoteFile:

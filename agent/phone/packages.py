@@ -123,4 +123,8 @@ def pids(phone: Phone, package: Package) -> list[int]:
         f"for p in $(pidof {shlex.quote(package.name)}); do "
         f'[ "$(stat -c %u /proc/$p 2>/dev/null)" = {package.uid} ] && echo $p; done; :'
     )
-    return [int(word) for word in phone.root.run(script).text.split() if word.isdigit()]
+    return [
+        int(word)
+        for word in phone.root.run(script).text.split()
+        if re.fullmatch("[0-9]{1,10}", word)
+    ]

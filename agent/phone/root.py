@@ -6,6 +6,8 @@ on some phones adbd is root already.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 import weakref
 from collections.abc import Generator, Iterator
@@ -40,13 +42,16 @@ class Root:
         self._short = Session(link, self._start)
         self._long = Session(link, self._start)
         self._spawned: weakref.WeakSet[Process] = weakref.WeakSet()
+        self._guard = threading.Lock()  # of _spawned
         self.name = name
 
     def close(self) -> None:
         """End all that runs, whoever waits for it, and the shells that stay."""
         self._short.close()
         self._long.close()
-        for process in list(self._spawned):
+        with self._guard:  # another thread may start something just now
+            spawned = list(self._spawned)
+        for process in spawned:
             process.close()
 
     def spawn(
@@ -59,7 +64,8 @@ class Root:
         process = shell.spawn(
             self._link, script, become=self._prefix, size=size, timeout=min(timeout, _OPEN_TIMEOUT)
         )
-        self._spawned.add(process)
+        with self._guard:
+            self._spawned.add(process)
         return process
 
     def _start(self, script: str, timeout: float) -> Process:
@@ -77,7 +83,9 @@ class Root:
                     return process.finish(data, timeout, since=since)
             out, errors = bytearray(), bytearray()
             end = time.monotonic() + timeout
-            code = _gather(out, session.run(script, errors, lambda: end - time.monotonic()))
+            saying = session.run(script, errors, lambda: end - time.monotonic())
+            with contextlib.closing(saying):
+                code = _gather(out, saying, self._link.where)
             return Completed(code, bytes(out), bytes(errors))
         except NotStartedError as error:
             raise self._refusal(error.stderr) from error
@@ -118,13 +126,14 @@ class Root:
         )
 
 
-def _gather(sink: bytearray, output: Generator[bytes, None, int]) -> int:
+def _gather(sink: bytearray, output: Generator[bytes, None, int], where: str) -> int:
     """Gather what a generator yields; what it returns."""
-    while True:
+    while len(sink) <= shell.MOST_OUTPUT:
         try:
             sink += next(output)
         except StopIteration as stop:
             return int(stop.value)
+    raise shell.too_much(where)
 
 
 def find_root(link: Link, *, timeout: float = _ASK_TIMEOUT) -> Root:

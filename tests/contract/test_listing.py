@@ -188,6 +188,22 @@ def test_what_makes_no_sense_is_an_error(raw: bytes) -> None:
         list(Listing("/x", "printf").files([raw]))
 
 
+def test_a_record_without_an_end_is_not_gathered() -> None:
+    given = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal given
+        while True:
+            given += 1
+            yield b"x" * 4096
+
+    for way in ("printf", "stat"):
+        with pytest.raises(RemoteError, match="answered with") as caught:
+            list(Listing("/x", way).files(endless()))  # type: ignore[arg-type]
+        assert len(caught.value.message) < 1000
+    assert given < 100
+
+
 def test_a_phone_scans_with_and_without_root(
     lab: LabPhone, signer: Signer, tree: dict[bytes, tuple[int, int]]
 ) -> None:

@@ -266,3 +266,15 @@ def test_a_root_shell_leaves_with_its_owner(link: Link, lab: LabPhone) -> None:
     pages.close()  # type: ignore[attr-defined]
     root.close()
     none_left(lab, "cat /dev/zero")
+
+
+@pytest.mark.parametrize("who", ["shell", "root"])
+def test_output_that_nobody_can_hold_is_ended(
+    link: Link, lab: LabPhone, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = partial(shell.run, link) if who == "shell" else find_root(link).run
+    monkeypatch.setattr(shell, "MOST_OUTPUT", 1 << 20)
+    with pytest.raises(RemoteError, match="said more than 1 MiB"):
+        run("cat /dev/zero; echo offhook-endless-61")
+    none_left(lab, "offhook-endless-61")
+    assert run("echo on").stdout == b"on\n"

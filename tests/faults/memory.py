@@ -176,3 +176,19 @@ def distinct(number: int, size: int = 5000) -> bytes:
     """Bytes that are like no other number's; no sound that anything can decode."""
     seed = hashlib.sha256(struct.pack("<q", number)).digest()
     return (seed * (size // len(seed) + 1))[:size]
+
+
+def of_unknown_kind() -> bytes:
+    """An MP4 file whose sound FFmpeg finds, and has no decoder for."""
+    import av
+    import numpy as np
+
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        tone = np.sin(np.arange(1024, dtype=np.float32) / 10).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue().replace(b"mp4a", b"zzzz").replace(b"esds", b"free")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -321,3 +323,51 @@ def test_a_file_lost_from_the_store_is_put_back_when_its_bytes_come_again(
     assert again.id == recording.id
     archive.store.check(recording.path, recording.sha256)
     assert [e.action for e in archive.custody_of(recording.sha256)] == ["filed", "restored"]
+
+
+@pytest.mark.parametrize("closed", ["offhook.db", "offhook.lock", "offhook.migrate-lock"])
+def test_a_home_of_somebody_else_is_an_error_with_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    """As after `sudo offhook sync`; simulated, since root may write everything."""
+    really = os.open
+
+    def refusing(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if Path(path).name == closed and flags & (os.O_RDWR | os.O_WRONLY):
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(ConfigError, match=f"{closed} can't be") as caught:
+        Archive(tmp_path / "home", write=True).__enter__()
+    assert caught.value.hint
+
+
+def test_a_database_that_can_only_be_read_is_an_error_with_a_hint(archive: Archive) -> None:
+    archive.index.db.execute("PRAGMA query_only = ON")
+    with pytest.raises(ConfigError, match="can't be written") as caught:
+        archive.add_phone("P2")
+    assert caught.value.hint
+
+
+def test_a_path_of_a_phone_is_the_same_bytes_whatever_this_computer_writes(tmp_path: Path) -> None:
+    """A C locale without UTF-8: os.fsencode would refuse the name, latin-1 would change it."""
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from agent.archive import Archive\n"
+        "from agent.phone.files import RemoteFile, Source\n"
+        "from agent.sync.spot import spot\n"
+        "assert sys.getfilesystemencoding() != 'utf-8'\n"
+        "path = '/r/\\u00fc\\U0001f600\\udcff.wav'\n"
+        "source = Source('s', '/r')\n"
+        "with Archive(Path(sys.argv[1])) as archive:\n"
+        "    archive.add_phone('P1')\n"
+        "    found = spot(archive, 'P1', source, [RemoteFile(path, 1, 1)])\n"
+        "    assert [one.path for one in found.recordings] == [path]\n"
+        "    source.fingerprint(RemoteFile(path, 1, 1))\n"
+        "    raw = archive.index.db.execute('SELECT path FROM sightings').fetchone()[0]\n"
+        "    assert raw == b'/r/\\xc3\\xbc\\xf0\\x9f\\x98\\x80\\xff.wav', raw\n"
+    )
+    env = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "home")], env=env, check=True)

@@ -15,7 +15,7 @@ from agent.audio import decode, draw
 from agent.audio import measure as module
 from agent.audio.measure import BrokenAudioError, Measurement, measure
 from agent.errors import AudioError
-from tests.faults.memory import wav
+from tests.faults.memory import of_unknown_kind, wav
 
 
 @pytest.fixture(params=["numpy", "plain"])
@@ -248,3 +248,9 @@ def test_a_picture_wider_than_the_sound_is_long(tmp_path: Path, anyhow: str) -> 
     path = put(tmp_path, raw_wav(array("h", [30_000] * 5).tobytes()))
     (row,) = draw.waveform(path, 40, 5 / 8000)
     assert len(row) == 40
+
+
+def test_sound_of_a_kind_that_is_not_known_is_an_error_of_the_file(tmp_path: Path) -> None:
+    """FFmpeg opens such a file, and has no decoder for it."""
+    with pytest.raises(AudioError, match="of a kind that is not known"):
+        measure(put(tmp_path, of_unknown_kind(), "x.m4a"))

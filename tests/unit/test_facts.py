@@ -4,6 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.adb import shell
+from agent.adb.shell import Completed
+from agent.errors import RemoteError
+from agent.phone import facts
 from agent.phone.facts import country_of, parse_getprop
 from agent.text import shown
 
@@ -45,3 +49,27 @@ def test_stray_bytes_are_shown_as_bytes() -> None:
 def test_the_country_is_that_of_the_sims(sim: str, network: str, country: str) -> None:
     said = {"gsm.sim.operator.iso-country": sim, "gsm.operator.iso-country": network}
     assert country_of(said) == country
+
+
+@pytest.mark.parametrize("said", ["nan", "inf", "1e400", "-1", "1e300", "soon", ""])
+def test_a_clock_that_tells_no_time_is_an_error(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "run", lambda *_, **__: Completed(0, said.encode(), b""))
+
+    class Nowhere:
+        where = "nowhere"
+
+    with pytest.raises(RemoteError, match="does not tell the time"):
+        facts.read_clock(Nowhere())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("line", "free"),
+    [
+        ("/dev/x 9 4 5 50% /data", 5 * 1024),
+        ("/dev/x 9 4 \u00b2 50% /data", None),
+        ("/dev/x 9 4 " + "9" * 5000 + " 50% /data", None),
+        ("", None),
+    ],
+)
+def test_free_space_is_a_number_or_not_known(line: str, free: int | None) -> None:
+    assert facts._free(line) == free

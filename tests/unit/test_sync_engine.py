@@ -17,7 +17,16 @@ from agent.errors import ArchiveError, RootError
 from agent.phone.files import RemoteFile, Source
 from agent.sync import Rules, SyncEngine, SyncEvent
 from agent.sync.spot import spot
-from tests.faults.memory import FOLDER, SPOOL, START_MS, Clock, MemoryPhone, distinct, wav
+from tests.faults.memory import (
+    FOLDER,
+    SPOOL,
+    START_MS,
+    Clock,
+    MemoryPhone,
+    distinct,
+    of_unknown_kind,
+    wav,
+)
 
 
 class Bench:
@@ -534,3 +543,14 @@ def test_a_call_over_the_end_of_a_month_is_filed_where_it_began(tmp_path: Path) 
         engine = SyncEngine(archive, phone, [Source("x", "/x", atomic=True)])
         (recording,) = engine.run_once().filed
     assert recording.path.startswith("2026/02/")
+
+
+def test_sound_of_an_unknown_kind_stops_nothing(bench: Bench) -> None:
+    bench.phone.put("/sdcard/BCR/strange.m4a", of_unknown_kind(), START_MS + 1)  # comes first
+    bench.phone.put("/sdcard/BCR/plain.wav", wav(0.2))
+    bench.engine.run_once()
+    bench.clock.go(60)
+    bench.engine.run_once()
+    found = {one.original_name: one for one in bench.archive.recordings()}
+    assert found.keys() == {"strange.m4a", "plain.wav"}
+    assert "of a kind that is not known" in (found["strange.m4a"].problem or "")

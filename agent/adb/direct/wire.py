@@ -11,6 +11,8 @@ from agent.adb.direct.packet import Buffer, Header
 from agent.adb.direct.transport import CutShort, Transport
 from agent.errors import LinkError, LinkTimeout, ProtocolError
 
+_MOST_POSTED = 1 << 16  # small packets that wait for who sends; a phone that causes more is lying
+
 
 class Wire:
     """One side of ADB's wire. One thread may receive, any number may send."""
@@ -65,6 +67,8 @@ class Wire:
         """
         header = packet.encode(command, arg0, arg1, payload, checksum=self.checksum is not False)
         self._posted.append((header, payload))
+        if len(self._posted) > _MOST_POSTED:
+            raise self.fail(ProtocolError(f"{self.where} asks for answers, and takes none"))
         self.flush(patience)
 
     def flush(self, patience: float | None = None) -> None:

@@ -1,0 +1,63 @@
+"""What `offhook` does when its output goes nowhere, and where ``--json`` may stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import cli
+from tests.offhook import PROGRAM
+
+
+def into(home: Path, stdout: int, *words: str) -> tuple[int, str]:
+    """The exit code and standard error of a run that writes to ``stdout``."""
+    done = subprocess.run(
+        [PROGRAM, "--home", str(home), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("words", [("law",), ("--json", "law"), ("--help",)])
+def test_a_disk_that_is_full_is_one_message(tmp_path: Path, words: tuple[str, ...]) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        code, said = into(tmp_path, full, *words)
+    finally:
+        os.close(full)
+    assert (code, said) == (1, "offhook: can't write the output: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", [("law",), ("--json", "law")])
+def test_a_reader_that_has_gone_is_141(tmp_path: Path, words: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert into(tmp_path, writer, *words) == (141, "")
+    finally:
+        os.close(writer)
+
+
+def test_json_may_stand_behind_the_command(tmp_path: Path) -> None:
+    said = [
+        subprocess.run(
+            [PROGRAM, "--home", str(tmp_path), *words], check=True, capture_output=True, timeout=300
+        ).stdout
+        for words in (("--json", "law", "DE"), ("law", "DE", "--json"))
+    ]
+    assert said[0] == said[1]
+    assert json.loads(said[0])["rules"]
+
+
+def test_every_command_takes_json() -> None:
+    for name, command in cli.commands.items():
+        assert any("--json" in parameter.opts for parameter in command.params), name
