@@ -414,8 +414,8 @@ def test_ctrl_c_ends_it_in_good_order(tmp_path: Path, number: int) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    _until(lambda: (offhook.home / "offhook.lock").exists())
-    _until(lambda: (folder / "a.wav").touch() or _handles(process.pid, number))
+    lock = offhook.home / "offhook.lock"
+    _until(lambda: (folder / "a.wav").touch() or (lock.exists() and _handles(process.pid, number)))
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
