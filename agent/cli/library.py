@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.archive import Archive, Entry, Recording
+from agent.archive.basis import words_of
 from agent.archive.records import Direction
 from agent.audio.draw import waveform
 from agent.audio.play import CHANNELS, Channel, play
-from agent.capture.consent import words_of
 from agent.cli.calls import join_of
 from agent.cli.common import App, pass_app
 from agent.cli.rows import (

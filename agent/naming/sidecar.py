@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from agent.archive.basis import fact_of_token
 from agent.archive.records import Fact
-from agent.capture.consent import fact_of_token
 from agent.naming.number import number_in
 
 LARGEST = 256 * 1024  # bytes

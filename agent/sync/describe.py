@@ -8,13 +8,13 @@ from pathlib import Path
 from agent.adb.reconnect import Cancel
 from agent.archive import consents
 from agent.archive.archive import Archive
+from agent.archive.basis import fact_of
 from agent.archive.filing import NewRecording
 from agent.archive.joining import BY_FILE
 from agent.archive.records import Fact, Recording
 from agent.archive.sightings import Sighting
 from agent.archive.store import Part
 from agent.audio.measure import BrokenAudioError, measure
-from agent.capture.consent import fact_of
 from agent.errors import AudioError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import Source

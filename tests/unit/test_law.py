@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from agent.archive.basis import fact_of, fact_of_token, words_of
 from agent.capture import law
-from agent.capture.consent import allowed, consent, fact_of, fact_of_token, words_of
+from agent.capture.consent import allowed, consent
 from agent.capture.law.rule import Rule
 from agent.errors import ConsentError
 

@@ -16,10 +16,10 @@ from typing import Any
 from agent import __version__
 from agent.adb.reconnect import Backoff
 from agent.archive.archive import Archive
+from agent.archive.basis import fact_of
 from agent.archive.records import Fact, Recording
 from agent.audio.announce import Announcer
 from agent.capture.announcement import announcement_of
-from agent.capture.consent import fact_of
 from agent.capture.journal import Journal
 from agent.capture.live import Ear, LiveRoute
 from agent.errors import DiskFullError, LinkError, OffhookError
