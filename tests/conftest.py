@@ -8,8 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.lab.phone import LabPhone
+
+# How long an example takes says how busy this computer is, and nothing of the code.
+settings.register_profile(
+    "offhook", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("offhook")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
