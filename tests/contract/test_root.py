@@ -78,7 +78,7 @@ def test_a_shell_serves_many_commands(lab: LabPhone, signer: Signer) -> None:
         for number in range(100):
             output = session.run(f"printf 'a\\nb'; exit {number}", bytearray(), lambda: 5.0)
             got = bytearray()
-            assert _gather(got, output) == number
+            assert _gather(got, output, "the lab") == number
             assert got == b"a\nb"
         assert len(link.opened) == 1
         session.close()
