@@ -114,7 +114,13 @@ class Disk:
             file = self._files[path]
             file.unsafe.clear()
             file.safe_size = file.size
-            self._changes = [c for c in self._changes if c.what != "O" or c.file is not file]
+            made = [n for n, c in enumerate(self._changes) if c.what == "O" and c.file is file]
+            # It has its name for good, so what had that name before it is gone for good.
+            self._changes = [
+                c
+                for n, c in enumerate(self._changes)
+                if not made or n > made[0] or path not in (c.path, c.other)
+            ]
         else:  # a folder
             self._changes = [
                 c for c in self._changes if str(Path(c.other or c.path).parent) != path
