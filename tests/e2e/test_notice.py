@@ -168,7 +168,8 @@ def test_bcr_is_not_disabled_while_it_writes(bcr: StandIn, offhook: Offhook) -> 
         f"setsid sh -c 'exec -a {ID} /system/bin/sh /lab/state/pm-writer' </dev/null >/dev/null 2>&1 &",
         input=WRITER.encode(),
     )
-    wait_until(lambda: "moving.oga" in lab.root(f"ls -l /proc/$(pidof {ID})/fd"))
+    files = f"for each in $(pidof {ID}); do ls -l /proc/$each/fd; done 2>/dev/null; true"
+    wait_until(lambda: "moving.oga" in lab.root(files))
     lab.root(f"touch {BLOCKED}; am force-stop com.android.shell; sleep 4")
     assert enabled(lab) == "0"
     lab.root("rm /lab/state/pm-hold")
