@@ -183,12 +183,12 @@ def _meant(rows: Sequence[Row], words: Sequence[str]) -> list[Row]:
         fits = [
             row
             for row in rows
-            if word == "all"
+            if (word == "all" and row.by in (None, "chosen"))
             or plain in (row.path, shown(row.path))
             or plain == row.found.source.recorder
             or (row.found.row is not None and plain == row.found.row.recorder)
         ]
-        if not fits:
+        if not fits and word != "all":
             raise UsageError(
                 f"{shown(word)!r} is none of the folders that were found",
                 hint="`offhook sources` lists them. Another folder is a [[source]] in offhook.toml.",

@@ -109,7 +109,8 @@ def look_over(
     there, problem = find_folders(phone)
     listed = [(source_of(one.path, root=one.root, row=one.row), one) for one in there]
     places = {below(source.path) for source, _ in listed}
-    more = [(source, None) for source in known if below(source.path) not in places]
+    rest = {below(source.path): source for source in reversed(known)}  # of two, the first
+    more = [(source, None) for place, source in rest.items() if place not in places]
     sources: list[tuple[Source, OnPhone | None]] = [*listed, *more]
     files: dict[Source, list[RemoteFile]] = {source: [] for source, _ in sources}
     for root in (False, True):

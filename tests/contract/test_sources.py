@@ -145,6 +145,24 @@ def test_watch_takes_up_a_folder_that_is_chosen_meanwhile(
     assert [row["number"] for row in offhook.rows()] == ["+4930123456"]
 
 
+def test_a_folder_of_the_users_own_is_listed_once_and_not_chosen_with_all(
+    phone: LabPhone, offhook: Offhook
+) -> None:
+    phone.root("mkdir -p /data/media/0/MyCalls; chmod a+rX /data/media/0/MyCalls")
+    offhook.home.mkdir(exist_ok=True)
+    (offhook.home / "offhook.toml").write_text(
+        '[[source]]\nname = "my"\npath = "/sdcard/MyCalls"\n'
+    )
+    offhook.good("sources", "--add", "/sdcard/MyCalls", "--add", "all")
+    offhook.good("sources", "--remove", "/sdcard/MyCalls")
+    found = offhook.good("--json", "sources", "--add", "all").json["folders"]
+    folders = [row["folder"] for row in found]
+    assert len(folders) == len(set(folders))
+    by = {row["folder"]: row["pulled_by"] for row in found}
+    assert by.pop("/sdcard/MyCalls") == "offhook.toml"
+    assert set(by.values()) == {"chosen"}
+
+
 def test_a_folder_is_shown_tamely(phone: LabPhone, offhook: Offhook) -> None:
     folder = "/data/media/0/Odd\x1b[31m\n/Recordings/Call"
     phone.root(f"mkdir -p {shlex.quote(folder)}; chmod -R a+rX /data/media/0/Odd*")
