@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.lab.phone import LabPhone
 
-# How long an example takes says how busy this computer is, and nothing of the code.
-settings.register_profile(
-    "offhook", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("offhook")
+with contextlib.suppress(ModuleNotFoundError):  # what runs on the PC in QEMU needs none
+    from hypothesis import HealthCheck, settings
+
+    # How long an example takes says how busy this computer is, and nothing of the code.
+    settings.register_profile(
+        "offhook", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("offhook")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
