@@ -3,7 +3,6 @@ folder that was shown. What was never shown is not chosen."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database, Migrations
 
 from agent.archive.records import storable
+from agent.phone.files import path_bytes, path_text
 from agent.text import shown
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def choices(archive: Archive, phone: str) -> list[Choice]:
         rows = db.execute(
             "SELECT path, root, chosen FROM folders WHERE phone = ? ORDER BY path", [phone]
         )
-        return [Choice(os.fsdecode(path), bool(root), bool(on)) for path, root, on in rows]
+        return [Choice(path_text(path), bool(root), bool(on)) for path, root, on in rows]
 
 
 def choose(archive: Archive, phone: str, said: Iterable[Choice]) -> None:
@@ -63,7 +63,7 @@ def choose(archive: Archive, phone: str, said: Iterable[Choice]) -> None:
             db.execute(
                 "INSERT OR REPLACE INTO folders (phone, path, root, chosen, at_ms)"
                 " VALUES (?, ?, ?, ?, ?)",
-                [phone, os.fsencode(one.path), one.root, one.chosen, archive.clock()],
+                [phone, path_bytes(one.path), one.root, one.chosen, archive.clock()],
             )
             if before.get(one.path, False) != one.chosen:
                 archive.log(

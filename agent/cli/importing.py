@@ -24,7 +24,7 @@ from agent.naming.number import known_region
 from agent.naming.zone import zone_of
 from agent.sync.inbox.find import LocalFile, find
 from agent.sync.inbox.run import run
-from agent.sync.inbox.take import Action, Importer, Outcome
+from agent.sync.inbox.take import Action, Importer, Outcome, folders_of
 from agent.sync.inbox.take import Progress as Tell
 from agent.sync.named import Place
 from agent.sync.pull import Cancelled
@@ -100,16 +100,6 @@ def import_(
             f"{len(wrong)} of {len(done)} could not be taken",
             hint="Import them again when the reason is gone; nothing is filed twice.",
         )
-
-
-def folders_of(archive: Archive) -> dict[str, str]:
-    """The names that a folder may have to say whose recordings it holds, and the serial of each."""
-    return {
-        name: phone.serial
-        for phone in archive.phones()
-        for name in (phone.serial, phone.alias)
-        if name
-    }
 
 
 def join_all(archive: Archive, done: list[Outcome]) -> int:

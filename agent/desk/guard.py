@@ -12,16 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
+from watchdog.events import FileSystemEvent
 from watchdog.observers.api import BaseObserver
 
 from agent.archive.archive import Archive
 from agent.archive.audit import Finding, look_at
+from agent.desk.events import end, observe
 from agent.errors import OffhookError
 
 SETTLE_S = 0.5  # after an event, before anybody looks: several events make one change
-_LOOKS = ("opened", "closed_no_write")
 
 
 class Guard:
@@ -50,26 +49,21 @@ class Guard:
 
     def start(self) -> None:
         """Begin; where the system has no events to give, ``problem`` says so."""
-        observer = Observer()
-        root = self._archive.store.root
+        archive = self._archive
         try:
-            observer.schedule(_Handler(self._seen), str(root), recursive=True)
-            observer.schedule(_Handler(self._home_seen), str(self._archive.home))
-            observer.start()
+            self._observer = observe(
+                [(archive.store.root, self._seen, True), (archive.home, self._home_seen, False)]
+            )
         except OSError as error:
             self.problem = f"changes of files are not seen: {error.strerror or error}"
-            with contextlib.suppress(RuntimeError):
-                observer.unschedule_all()
             return
-        self._observer = observer
         self._thread.start()
 
     def stop(self) -> None:
         """End."""
         if self._observer is None:
             return
-        self._observer.stop()
-        self._observer.join()
+        end(self._observer)
         with self._news:
             self._ended = True
             self._news.notify_all()
@@ -135,13 +129,3 @@ class Guard:
                 "SELECT path FROM recordings WHERE substr(path, 1, ?) = ?", [len(folder), folder]
             )
             return [row[0] for row in rows.fetchall()]
-
-
-class _Handler(FileSystemEventHandler):
-    def __init__(self, seen: Callable[[FileSystemEvent], None]) -> None:
-        self._seen = seen
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        """What is done, but for being looked at."""
-        if event.event_type not in _LOOKS:
-            self._seen(event)

@@ -12,8 +12,6 @@ import threading
 import time
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from agent.archive import arrivals
@@ -22,6 +20,7 @@ from agent.archive.arrivals import Arrival
 from agent.archive.names import numbered
 from agent.archive.records import Recording
 from agent.archive.store import sha256_of
+from agent.desk.events import end, observe
 from agent.desk.settings import InboxSetting
 from agent.errors import OffhookError
 from agent.naming import Pattern
@@ -29,7 +28,7 @@ from agent.sync.describe import complete
 from agent.sync.events import EventKind, SyncEvent, Tell, WatchEvent
 from agent.sync.inbox.find import FILED, NO_RECORDING, UNFINISHED, Left, LocalFile, find
 from agent.sync.inbox.settle import SETTLE_S, Looks, age_s
-from agent.sync.inbox.take import Importer, Outcome, read_sidecar
+from agent.sync.inbox.take import Importer, Outcome, folders_of, read_sidecar
 from agent.sync.named import Place
 from agent.sync.pull import Cancelled
 from agent.sync.spot import SUFFIXES, stem
@@ -42,8 +41,6 @@ _RETRY_MOST = 3600.0
 _TICK = 0.5
 #: What is in nobody's way, and no news.
 _SILENT = ("a hidden folder", "a hidden file", UNFINISHED)
-#: Looking at files makes these.
-_LOOKS = ("opened", "closed_no_write")
 
 
 class Inbox:
@@ -82,12 +79,12 @@ class Inbox:
                 self._news.clear()
                 wait_s = self.look()
                 if not self._root.is_dir() and observer is not None:
-                    _end(observer)
+                    end(observer)
                     observer = None
                 self._nap(min(wait_s, LOOK_EVERY if observer else POLL_EVERY))
         finally:
             if observer is not None:
-                _end(observer)
+                end(observer)
 
     def _nap(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -97,16 +94,10 @@ class Inbox:
 
     def _observe(self) -> BaseObserver | None:
         """Events of the folder; None where the system has none to give."""
-        observer = Observer()
-        handler = _Handler(self._news)
         try:
-            observer.schedule(handler, str(self._root), recursive=True)
-            observer.start()
+            return observe([(self._root, lambda _: self._news.set(), True)])
         except OSError:  # no inotify watches left: a look every few seconds will do
-            with contextlib.suppress(RuntimeError):
-                observer.unschedule_all()
             return None
-        return observer
 
     def look(self) -> float:
         """Take what is whole; the seconds until it is worth looking again."""
@@ -147,10 +138,7 @@ class Inbox:
 
     def _importer(self) -> Importer:
         setting = self._setting
-        phones = self._archive.phones()
-        names = {
-            name: phone.serial for phone in phones for name in (phone.serial, phone.alias) if name
-        }
+        names = folders_of(self._archive)
         return Importer(
             self._archive,
             NAME,
@@ -316,18 +304,3 @@ class Inbox:
         for kept in (self._told, self._seen, self._failures):
             for path in kept.keys() - paths:
                 del kept[path]
-
-
-class _Handler(FileSystemEventHandler):
-    def __init__(self, news: threading.Event) -> None:
-        self._news = news
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        """What is done in the folder, but for being looked at."""
-        if event.event_type not in _LOOKS:
-            self._news.set()
-
-
-def _end(observer: BaseObserver) -> None:
-    observer.stop()
-    observer.join()

@@ -306,6 +306,16 @@ class _Moved(Exception):  # noqa: N818 - reads as what it is
     """The file is not still."""
 
 
+def folders_of(archive: Archive) -> dict[str, str]:
+    """The names that a folder may have to say whose recordings it holds, and the serial of each."""
+    return {
+        name: phone.serial
+        for phone in archive.phones()
+        for name in (phone.serial, phone.alias)
+        if name
+    }
+
+
 def read_sidecar(path: str) -> Sidecar | None:
     """What a sidecar on this computer says; None where it can't be read, or is no file."""
     try:
