@@ -31,9 +31,11 @@ class StandIn(Hearing):
         )
 
     def stop(self) -> None:
-        """No more Telecom, and the app with it."""
+        """No more Telecom, and the app with it; returns when neither has a process left."""
         self.phone.root(
-            f"kill $(cat /lab/state/bcr.pid); kill -9 $(pidof {ID}); rm -f /lab/state/bcr.pid; :"
+            f"kill -9 -$(cat /lab/state/bcr.pid) $(pidof {ID}); "
+            f"while kill -0 -$(cat /lab/state/bcr.pid) || pidof {ID}; do usleep 5000; done "
+            ">/dev/null 2>&1; rm -f /lab/state/bcr.pid; :"
         )
 
     def idle(self, timeout: float = 20) -> None:
