@@ -87,7 +87,7 @@ talking() { # somebody can be heard: a call is active or held, not only dialled 
 }
 
 ask_telecom() { # -> CELLULAR, WAITING, FOREIGN how many calls; PARTIES of a conference, or nothing
-  CELLULAR=0 WAITING=0 FOREIGN=0 PARTIES='' ids=' '
+  CELLULAR=0 WAITING=0 FOREIGN=0 PARTIES='' LIVE='' ids=' ' # LIVE: Telecom's ids of the CELLULAR
   lines=$(dumpsys telecom 2>/dev/null | grep -E '^ *\[(Call id=)?TC@[0-9]+')
   old=$IFS
   IFS=$NL
@@ -105,7 +105,7 @@ ask_telecom() { # -> CELLULAR, WAITING, FOREIGN how many calls; PARTIES of a con
             value=${line#*childs\(}
             PARTIES=${value%%[!0-9]*} ;;
           *'state=RINGING,'* | *", RINGING, "*) WAITING=$((WAITING + 1)) ;;
-          *) CELLULAR=$((CELLULAR + 1)) ;;
+          *) CELLULAR=$((CELLULAR + 1)) LIVE="$LIVE $value" ;;
         esac ;;
       *) FOREIGN=$((FOREIGN + 1)) ;;
     esac

@@ -144,7 +144,7 @@ step() {
       [ "$allowed" = no ] || arm_capture
     fi
   fi
-  [ -z "$capture" ] || [ -n "$recording" ] || ! talking || start_capture
+  [ -z "$capture" ] || [ -n "$recording" ] || ! talking || { own='' rang='' asked=0; start_capture; }
   [ -z "$recording" ] || note_calls
   [ -z "$late" ] || first_look
   last=$STATE late=''
@@ -176,14 +176,31 @@ other_app() { # a call that the radio knows nothing of is another app's, and is 
 }
 
 note_calls() { # holds, second calls and conferences go on in one recording; its sidecar says so
-  [ "$pattern" != "$FORE$BACK$RING" ] || return 0
+  [ "$pattern" != "$FORE$BACK$RING" ] || { [ -z "$own" ] && [ "$asked" -lt 3 ]; } || return 0
   pattern=$FORE$BACK$RING
   case $FORE:$BACK in
     [13456]:*) on_hold='' ;;
     2:* | *:2) [ -n "$on_hold" ] || { on_hold=yes holds=$((holds + 1)); } ;;
   esac
   ask_telecom
+  asked=$((asked + 1))
+  if is_another; then
+    say 'another call, with nothing seen between the two'
+    stop_capture false
+    new_call
+    direction=${rang:-unknown} burst=2
+    return
+  fi
+  own=${LIVE:-$own}
+  case $RING in *[1-9]*) rang=in ;; esac
   [ "$CELLULAR" -le "$most_calls" ] || most_calls=$CELLULAR
   [ "${PARTIES:-0}" -le "${parties:-0}" ] || parties=$PARTIES
   calls_noted
+}
+
+is_another() { # none of the calls that this recording is of is left, and there is one all the same
+  [ -n "$own" ] && [ -n "$LIVE" ] || return 1
+  for id in $own; do
+    case " $LIVE " in *" $id "*) return 1 ;; esac
+  done
 }

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from agent.capture.alsa.recorder import HOME
 from agent.phone.facts import read_clock
 from agent.phone.phone import open_phone
 from tests.lab.calls import PlayedCall
@@ -50,6 +51,7 @@ class Soak:
     wrong: list[str] = field(default_factory=list)
     lost_s: list[float] = field(default_factory=list)
     row_s: list[float] = field(default_factory=list)
+    odd: list[Talk] = field(default_factory=list)  # those with something wrong
 
 
 def talks_of(call: PlayedCall) -> list[Talk]:
@@ -95,12 +97,13 @@ def check(found: Soak, rows: list[dict[str, Any]], clock_ms: float) -> None:
             if index not in taken and -500 <= at - talk.begin <= talk.end - talk.begin
         ]
         if not near:
-            around = [
+            beside = [
                 f"{(at - talk.begin) / 1000:+.2f} s: {row['duration_s']:.2f} s {row['flags']}"
                 for at, row in zip(begun, left, strict=True)
                 if abs(at - talk.begin) < 20_000
             ]
-            found.wrong.append(f"call {number}, {talk.seconds:.2f} s: no recording; {around}")
+            found.wrong.append(f"call {number}, {talk.seconds:.2f} s: no recording; {beside}")
+            found.odd.append(talk)
             continue
         row = left[near[0]]
         taken.add(near[0])
@@ -113,11 +116,22 @@ def check(found: Soak, rows: list[dict[str, Any]], clock_ms: float) -> None:
                 f"call {number}: {talk.seconds:.2f} s were said, {row['duration_s']:.2f} recorded, "
                 f"from {(begun[near[0]] - talk.begin) / 1000:.2f} s on, {row['flags']}"
             )
+            found.odd.append(talk)
         if row["silent"] or not row["verified"] or "cut" in row["flags"]:
             found.wrong.append(f"call {number}: {row['flags']}, silent {row['silent']}")
     extra = [left[index]["id"] for index in range(len(left)) if index not in taken]
     if extra:
         found.wrong.append(f"recordings of no call: {extra}")
+
+
+def around(log: str, talks: list[Talk]) -> list[str]:
+    """What the recorder's log says near these."""
+    return [
+        f"the recorder: {line}"
+        for line in log.splitlines()
+        if (at := line.split(" ")[0]).isdigit()
+        and any(t.begin - 3000 <= int(at) <= t.end + 3000 for t in talks)
+    ]
 
 
 def cost(offhook: Offhook) -> dict[str, float]:
@@ -168,9 +182,15 @@ def run(
     with offhook.watching() as watching:
         watching.wait("state", text="idle")
         found.talks = play(phone, count, seed, progress)
-        watching.wait("filed", count=len(found.talks), timeout=120)
+        try:
+            watching.wait("filed", count=len(found.talks), timeout=120)
+        except AssertionError:  # which one is missing is said below
+            found.wrong.append("watch did not file as many recordings as there were calls")
     offhook.good("sync")
     check(found, offhook.rows(), clock.ms)
+    if found.wrong:
+        log = phone.root(f"cat {HOME}/run/log")
+        found.wrong += around(log, found.odd)
     if idle_s:
         _never.wait(30)
         tell(idle_cost(offhook, idle_s))

@@ -177,6 +177,26 @@ def test_a_call_that_rang_into_the_one_before_is_a_recording_of_its_own(
     assert (then["direction"], then["part"]) == ("in", 1)
 
 
+def test_a_call_that_took_over_unseen_is_a_recording_of_its_own(recorder: Recorder) -> None:
+    recorder.install()
+    recorder.do("on", path=counted(recorder.phone))
+    call = recorder.phone.start_call(ring=1.5, active=1.5, second=4, takeover=True)
+    recorder.until("recording")
+    recorder.phone.root(f"usleep 500000; : >{STAND_INS}/asked")  # what it asked as it began
+    call.wait_for("waiting")
+    wait_until(lambda: "telecom" in recorder.phone.root(f"cat {STAND_INS}/asked"))
+    recorder.phone.root(f"kill -STOP $(cat {HOME}/run/daemon.pid)")
+    call.wait_for("active2")
+    recorder.phone.root(f"kill -CONT $(cat {HOME}/run/daemon.pid)")
+    call.wait()
+    wait_until(lambda: len(recorder.sidecars()) == 2)
+    first, then = recorder.sidecars()
+    assert "another call, with nothing seen between the two" in recorder.log()
+    assert (first["calls"], first["cut"], first["number"]) == (1, False, "+4917012345678")
+    assert (then["calls"], then["cut"], then["number"]) == (1, False, None)
+    assert (then["direction"], then["part"]) == ("in", 1)
+
+
 def test_a_full_spool_refuses_the_next_call(recorder: Recorder) -> None:
     recorder.install(SPOOL_MAX_KB=4096)
     recorder.do("on")
