@@ -19,7 +19,7 @@ from agent.capture.look import ask, look
 from agent.capture.proof import Proofs
 from agent.capture.route import Options, Route, Setup, Tell, Verdict
 from agent.capture.routes import ROUTES, route_named, route_of
-from agent.errors import AudioError, CaptureError, ConsentError, OffhookError, RootError
+from agent.errors import AudioError, CaptureError, ConsentError, OffhookError, RootError, RouteError
 from agent.phone import notice
 from agent.phone.phone import Phone
 
@@ -101,10 +101,16 @@ def _current(phone: Phone, before: Journal | None, wanted: Wanted) -> Route | No
 
 def _choose(phone: Phone, home: Path, wanted: Wanted, current: Route | None) -> Choice:
     """What is on stays on, unless another route is asked for."""
-    if current is not None and wanted.route in (None, current.name):
-        verdicts = ask(look(phone, home, wanted.options), (current,))
-        return choose(verdicts, phone.facts.name, asked=current.name, proofs=wanted.proofs)
     verdicts = ask(look(phone, home, wanted.options))
+    if current is not None and wanted.route in (None, current.name):
+        name = phone.facts.name
+        if rival := next((v for v in verdicts if v.on and v.route != current.name), None):
+            raise RouteError(
+                f"{rival.route} records on {name} as well as {current.name}, and two recorders "
+                "would cut each other",
+                hint="Turn that off on the phone, or run `offhook disable` first.",
+            )
+        return choose(verdicts, name, asked=current.name, proofs=wanted.proofs)
     return choose(verdicts, phone.facts.name, asked=wanted.route, proofs=wanted.proofs)
 
 

@@ -11,7 +11,18 @@ from agent.errors import ConfigError
 
 
 def write_json(path: Path, said: dict[str, Any]) -> None:
-    """Replace a file, for its owner's eyes only; OSError where the disk says no."""
+    """Replace a file, for its owner's eyes only; ConfigError where the disk says no, and the file
+    is what it was."""
+    try:
+        _replace(path, said)
+    except OSError as error:
+        raise ConfigError(
+            f"can't write {path}: {error.strerror or error}",
+            hint="Free some space there, or make the folder writable.",
+        ) from error
+
+
+def _replace(path: Path, said: dict[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
     private = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

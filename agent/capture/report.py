@@ -16,7 +16,6 @@ from agent.audio.hearing.judge import Judgement
 from agent.capture.kept import write_json
 from agent.capture.proof import Proof
 from agent.capture.testcall import TestCall
-from agent.errors import ConfigError
 from agent.phone.facts import Facts
 
 SCHEMA = 1
@@ -108,7 +107,4 @@ def default_path(home: Path, facts: Facts, proof: Proof) -> Path:
 
 def save(path: Path, report: dict[str, Any]) -> None:
     """Write it for its owner's eyes only; ConfigError where that can't be."""
-    try:
-        write_json(path, report)
-    except OSError as error:
-        raise ConfigError(f"can't write {path}: {error.strerror}") from error
+    write_json(path, report)

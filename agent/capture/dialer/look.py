@@ -121,10 +121,10 @@ def read(phone: Phone, settings: list[Setting]) -> dict[str, str | None]:
     if not settings:
         return {}
     script = "; ".join(
-        f"settings get {setting.space} {setting.key} 2>/dev/null || echo null; echo --"
+        f"settings get {setting.space} {setting.key} 2>/dev/null || echo null; printf '\\0'"
         for setting in settings
     )
-    values = [shown(value.rstrip("\r\n")) for value in phone.run(script).text.split("--\n")]
+    values = [shown(value.rstrip("\r\n")) for value in phone.run(script).text.split("\0")]
     values += ["null"] * len(settings)
     return {
         setting.name: None if value == "null" else value

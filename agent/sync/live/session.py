@@ -178,8 +178,11 @@ class Session:
             if block is not None and tape.add(block):
                 self._show(tape)
         until = time.monotonic() + _DRAIN_S
-        while time.monotonic() < until and (block := ear.read(0)) is not None:
-            tape.add(block)
+        try:
+            while time.monotonic() < until and (block := ear.read(0)) is not None:
+                tape.add(block)
+        except LinkError:  # the call had ended: what is lost is what was still on its way
+            self._lost = True
 
     def _file(self, tape: Tape, *, whole: bool) -> None:
         whole = whole and not self._cut
