@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,6 +48,7 @@ def name(
 
     Which recorder names so, when the call was, with whom, and how sure each of it is. Nothing is
     opened or asked: FILE need not exist. If it does, its time gives the year that some names lack.
+    With - for FILE the names are read from standard input, one a line.
     """
     given = None if zone is None else zone_of(zone)
     if region is not None and not known_region(region):
@@ -54,7 +58,7 @@ def name(
         )
     found = []
     own = app.config.names
-    for file in files:
+    for file in _each(files):
         named = explain(file, folder=folder, zone=given, region=region, own=own)
         if named.is_call and named["start"] is None and (near := _file_time(file)):
             named = explain(file, folder=folder, zone=given, region=region, near=near, own=own)
@@ -70,6 +74,18 @@ def name(
         if number:
             app.console.print()
         _print(app, named)
+
+
+def _each(files: Iterable[str]) -> Iterator[str]:
+    """The names; those on standard input where - stands, as ``ls`` writes them."""
+    for file in files:
+        if file != "-":
+            yield file
+            continue
+        for line in sys.stdin.buffer:
+            given = line.rstrip(b"\r\n")
+            if given:
+                yield os.fsdecode(given)
 
 
 def _file_time(file: str) -> datetime | None:

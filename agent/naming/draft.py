@@ -9,7 +9,7 @@ from agent.naming.number import digits_of, number_in
 from agent.naming.result import Confidence, least
 from agent.naming.stamp import Stamp
 from agent.naming.text import Name, bare
-from agent.naming.words import is_nobody
+from agent.naming.words import is_conference, is_nobody
 
 NUMBERS_CODE = {"0": "in", "1": "out"}
 
@@ -50,10 +50,13 @@ class Draft:
     def name(self, contact: str, sure: Confidence = "high") -> None:
         """Take a text for the contact, unless it says that there is none."""
         contact = contact.strip()
-        if not bare(contact):
+        if not bare(contact).strip("_ "):
             return
-        if is_nobody(contact):
+        if is_nobody(bare(contact)):
             self.notes.append("the name says that the number is not known")
+            return
+        if self.direction is None and is_conference(bare(contact)):
+            self.direction = "conference", "medium"
             return
         self.contact = contact, sure
 

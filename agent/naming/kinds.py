@@ -24,6 +24,12 @@ _BY_SUFFIX = {
 _LOG = re.compile(r"(?:\.log\.txt|\Acrash\.log)\s*\Z", re.IGNORECASE)
 _CHATS = frozenset(["PTT", "AUD", "VID", "IMG", "STK", "DOC"])
 _NOTE = re.compile(r"(?:PTT|AUD|VID|IMG|STK|DOC)-\d{8}-WA\d{4,}", re.IGNORECASE)
+# Signal's and Telegram's, and WhatsApp's on a computer.
+_SENT = re.compile(
+    r"signal-\d{4}-\d\d-\d\d-[\d-]{6,}(?: ?\(\d+\))?\.|(?:audio|voice)_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d"
+    r"|WhatsApp (?:Audio|Ptt|Video) \d{4}-\d\d-\d\d at ",
+    re.IGNORECASE,
+)
 _NOT_SOUND = frozenset(
     [
         "jpg",
@@ -59,6 +65,8 @@ _MEMO = re.compile(
 # A title and a Chinese date, as people rename their memos.
 _TITLED = re.compile(r".*\d{1,2}月\d{1,2}日[ _]?(?:[上下]午)?\d{1,2}[点點时時:]\d{1,2}分?\Z")
 _CALL_WORD = re.compile(r"call|通[话話]|통화|녹음", re.IGNORECASE)
+# «Recording 001» in Korean: a memo's running number, and no number that is called.
+_RUNNING = re.compile(r"녹음 0\d\d(?!\d)")
 
 
 def kind_of(base: str) -> tuple[str, str]:
@@ -71,6 +79,8 @@ def kind_of(base: str) -> tuple[str, str]:
             return "unfinished", ""
         return "deleted" if _TRASHED.match(base) else "unknown", ""
     if base[:3].upper() in _CHATS and _NOTE.match(base):
+        return "voice note", ""
+    if base[:1] in "sSaAvVwW" and _SENT.match(base):
         return "voice note", ""
     dot = base.rfind(".")
     ending = base[dot + 1 :].rstrip().lower() if dot > 0 else ""
@@ -90,4 +100,6 @@ def is_memo(folded: str) -> bool:
     form = _TITLED if "月" in folded else _MEMO
     if form.match(folded) is None:
         return False
+    if _RUNNING.match(folded):
+        return True
     return not _CALL_WORD.search(folded) and not call_prefix(folded)

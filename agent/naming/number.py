@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from agent.naming.result import Confidence
 from agent.naming.text import bare, fold
@@ -14,6 +15,8 @@ _DATE = re.compile(
     r"|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[ -]?(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)?\Z)"
     r"|\d{1,2}[-./]\d{1,2}[-./](?:\d{4}|\d\d)(?!\d)"
 )
+_PLAIN = re.compile(r"[\d ().-]+")
+_DIALLED = re.compile(r"[,;]")  # a pause, and what was dialled after the answer
 _NO_DIGIT = re.compile(r"[^0-9]+")
 _MOST_DIGITS = 15  # ITU-T E.164
 
@@ -64,7 +67,7 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
 
     None for what is no number of that country's numbering plan, or can't be told without one.
     """
-    folded = fold(bare(number))
+    folded = _DIALLED.split(fold(bare(number)), maxsplit=1)[0]
     international = folded.startswith("+")
     if "*" in folded or "#" in folded or not (international or region):
         return None
@@ -77,11 +80,15 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
         if follow in lengths and digits[width] != "0":
             # It is its own E.164: a parser, which is thirty times slower, says the same.
             return f"+{digits}", "high"
+    elif region is not None and _PLAIN.fullmatch(folded):
+        digits, home_plan = digits_of(folded), _home(region.upper())
+        if home_plan is not None and (known := home_plan.complete(digits)) is not None:
+            return (known, "medium") if _valid(home_plan.code, known) else None
     import phonenumbers as lib  # it takes a tenth of a second
 
     try:
         home = None if international or region is None else region.upper()
-        parsed = lib.parse(folded.split(",")[0], home)
+        parsed = lib.parse(folded, home)
     except lib.NumberParseException:
         return None
     if lib.is_possible_number_with_reason(parsed) != lib.ValidationResult.IS_POSSIBLE:
@@ -90,6 +97,58 @@ def e164(number: str, region: str | None = None) -> tuple[str, Confidence] | Non
     if international:
         return found, "high" if lib.is_valid_number(parsed) else "medium"
     return (found, "medium") if lib.is_valid_number(parsed) else None
+
+
+class _Home(NamedTuple):
+    """What it takes to complete a country's usual national numbers, as libphonenumber has it."""
+
+    code: int
+    abroad: re.Pattern[str]
+    prefix: re.Pattern[str]
+    national: re.Pattern[str]
+    lengths: tuple[int, ...]
+
+    def complete(self, digits: str) -> str | None:
+        """The number with its country's code; None where only a whole parser can tell."""
+        if digits.startswith(str(self.code)) or self.abroad.match(digits):
+            return None
+        prefix = self.prefix.match(digits)
+        if prefix is not None and prefix.lastindex:
+            return None  # a carrier's code, or an area's that is left out
+        rest = digits if prefix is None else digits[prefix.end() :]
+        if len(rest) not in self.lengths or rest[0] == "0" or not self.national.fullmatch(rest):
+            return None
+        return f"+{self.code}{rest}"
+
+
+@lru_cache(maxsize=8)
+def _home(region: str) -> _Home | None:
+    import phonenumbers as lib
+
+    known = lib.PhoneMetadata.metadata_for_region(region, None)
+    if known is None or known.country_code is None or known.general_desc is None:
+        return None
+    main = lib.PhoneMetadata.metadata_for_region(
+        lib.region_code_for_country_code(known.country_code)
+    )
+    lengths = set(known.general_desc.possible_length)
+    if main is not None and main.general_desc:  # where countries share a code, its lengths count
+        lengths &= set(main.general_desc.possible_length)
+    never = "(?!)"
+    return _Home(
+        known.country_code,
+        re.compile(known.international_prefix or never),
+        re.compile(known.national_prefix_for_parsing or never),
+        re.compile(known.general_desc.national_number_pattern or never),
+        tuple(lengths),
+    )
+
+
+def _valid(code: int, number: str) -> bool:
+    import phonenumbers as lib
+
+    national = int(number[len(str(code)) + 1 :])
+    return lib.is_valid_number(lib.PhoneNumber(country_code=code, national_number=national))
 
 
 @lru_cache(maxsize=1000)

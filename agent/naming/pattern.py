@@ -219,7 +219,8 @@ def _number(first: str, brackets: str) -> tuple[str, Callable[[str], bool]]:
     nobody = "|".join(re.escape(fold(word)) for word in sorted(NOBODY, key=len, reverse=True))
     signs = f" .*#{brackets}-"
     regex = rf"(?P<number>[+*#{first}]{{0,3}}\d[\d{re.escape(signs)}]*|(?i:{nobody}))"
-    return regex, lambda ch: ch.isalnum() or ch in signs + "+"
+    others = frozenset(signs + "+" + "".join(NOBODY))
+    return regex, lambda ch: ch.isalnum() or ch in others
 
 
 def _start(form: str) -> _Field:

@@ -65,7 +65,7 @@ def stamp_of(match: re.Match[str], *, hour_24: bool = False) -> Stamp | None:
             int(minute or 0),
             int(second or 0),
             int(fraction.ljust(6, "0")) if fraction else 0,
-            _zone(got("off")),
+            UTC if got("utc") else _zone(got("off") or got("iso")),
         )
     except ValueError:
         return None
@@ -89,7 +89,8 @@ def epoch(digits: str) -> Stamp | None:
 def _zone(offset: str | None) -> timezone | None:
     if offset is None:
         return None
-    hours, minutes, seconds = int(offset[1:3]), int(offset[3:5]), int(offset[5:7] or 0)
+    digits = "".join(filter(str.isdigit, offset))
+    hours, minutes, seconds = int(digits[:2]), int(digits[2:4]), int(digits[4:6] or 0)
     if hours > 18 or minutes > 59 or seconds > 59:
         raise ValueError(offset)
     shift = timedelta(hours=hours, minutes=minutes, seconds=seconds)

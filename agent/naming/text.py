@@ -16,6 +16,11 @@ _COPY = re.compile(
     r"|αντίγραφο|コピー|副本|複製|复件|复制|사본|복사본|نسخة|עותק)(?: ?\(\d{1,2}\))?\Z",
     re.IGNORECASE,
 )
+# What Google Drive, Windows and others write before it instead.
+_COPY_OF = re.compile(
+    r"(?:copy(?: \(\d{1,2}\))? of|kopie (?:von|van)|copie de|c[oó]pia d[ei]|kopia av|kopi a[vf]) ",
+    re.IGNORECASE,
+)
 # The same by its shape alone; for names that no recorder gives.
 _LONGEST_MARK = 30
 _MAYBE_COPY = re.compile(
@@ -103,6 +108,8 @@ def split(base: str) -> tuple[str, str, bool]:
         stem = stem[:dot].rstrip()
         while (shorter := _unmarked(stem)) is not None:
             stem, copy = shorter, True
+    if stem[:1] in "CcKk" and (mark := _COPY_OF.match(stem)) and mark.end() < len(stem):
+        stem, copy = stem[mark.end() :], True
     return stem, suffix, copy
 
 

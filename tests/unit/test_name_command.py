@@ -20,8 +20,10 @@ KEYS = [
 ]
 
 
-def run(*words: str) -> Result:
-    result = CliRunner().invoke(cli, ["--home", "/nowhere", *words], standalone_mode=False)
+def run(*words: str, given: bytes = b"") -> Result:
+    result = CliRunner().invoke(
+        cli, ["--home", "/nowhere", *words], input=given, standalone_mode=False
+    )
     if result.exception is not None:
         raise result.exception
     return result
@@ -48,6 +50,17 @@ def test_json_is_a_list_of_objects_with_the_same_keys() -> None:
 def test_many_names_are_one_document_too() -> None:
     names = [f"Ada {number}_250304_091011.m4a" for number in range(1500)]
     assert [one["file"] for one in said(*names)] == names
+
+
+def test_names_come_on_standard_input_too() -> None:
+    listing = b"Call recording Ada_250304_091011.m4a\r\n\nCall recording \xff_250304_091011.m4a\n"
+    found = json.loads(run("name", "--json", "x.mp3", "-", given=listing).stdout)
+    assert [(one["file"], one["contact"]) for one in found] == [
+        ("x.mp3", None),
+        ("Call recording Ada_250304_091011.m4a", "Ada"),
+        (os.fsdecode(b"Call recording \xff_250304_091011.m4a"), os.fsdecode(b"\xff")),
+    ]
+    assert json.loads(run("name", "--json", "-").stdout) == []
 
 
 def test_zone_and_region() -> None:

@@ -59,6 +59,16 @@ CALLS: list[tuple[str, str | None, str | None, dict[str, Any]]] = [
      "2025-03-04T09:10:11.200+01:00", {"number": ADA, "direction": "in"}),
     ("2025-11-15_OUT_sim2_10000.oga", "bcr", "2025-11-15",
      {"number": "10000", "direction": "out", "sim": 2}),
+    ("2025-03-04T09_10_11+01_00_in_+4930123456.oga", "bcr", "2025-03-04T09:10:11+01:00",
+     {"number": ADA, "direction": "in"}),
+    ("20250304_091011.5Z_in_+4930123456_A_da.m4a", None, "2025-03-04T09:10:11.500+00:00",
+     {"number": ADA, "contact": "A_da", "direction": "in"}),
+    ("2025-03-04 09.10.11+0000 +4930123456.m4a", None, "2025-03-04T09:10:11+00:00",
+     {"number": ADA}),
+    ("2025-03-04_09-10-11_(212) 555-0123_Ada.oga", "bcr", "2025-03-04T09:10:11",
+     {"number": "(212) 555-0123", "contact": "Ada"}),
+    ("20250304_091011+0100_out_+4930123456,12#_Ada.oga", "bcr", "2025-03-04T09:10:11+01:00",
+     {"number": "+4930123456,12#", "contact": "Ada", "direction": "out"}),
     ("20250304_091011.222+0000_out_.ogg", "shizucallrecorder",
      "2025-03-04T09:10:11.222+00:00", {"direction": "out"}),
     # MIUI, HyperOS
@@ -68,6 +78,10 @@ CALLS: list[tuple[str, str | None, str | None, dict[str, Any]]] = [
      {"number": "+79161234567", "contact": "Иван"}),
     ("Optagelse af opkald@Bob(+4512345678)_20250304091011.mp3", "miui", "2025-03-04T09:10:11",
      {"number": "+4512345678", "contact": "Bob"}),
+    ("a.da@b.org(13700137000)_20250304091011.mp3", "miui", "2025-03-04T09:10:11",
+     {"number": "13700137000", "contact": "a.da@b.org"}),
+    ("通话录音@-2_20250304091011.mp3", "miui", "2025-03-04T09:10:11", {}),
+    ("通话录音@未知(未知)_20250304091011.mp3", "miui", "2025-03-04T09:10:11", {}),
     ("137 0013 7000(13700137000)_20250304091011.mp3", "miui", "2025-03-04T09:10:11",
      {"number": "13700137000"}),
     ("通话录音@a@b.c(13700137000)_20250304091011.mp3", "miui", "2025-03-04T09:10:11",
@@ -79,6 +93,15 @@ CALLS: list[tuple[str, str | None, str | None, dict[str, Any]]] = [
      {"contact": "Ada"}),
     ("Anrufaufzeichnung Ada Lovelace_250304_091011.m4a", "samsung", "2025-03-04T09:10:11",
      {"contact": "Ada Lovelace"}),
+    ("Nagrywanie rozmowy Ada_250304_091011.m4a", "samsung", "2025-03-04T09:10:11",
+     {"contact": "Ada"}),
+    ("Copy of Call recording Ada_250304_091011.m4a", "samsung", "2025-03-04T09:10:11",
+     {"contact": "Ada"}),
+    ("Call recording __250304_091011.m4a", "samsung", "2025-03-04T09:10:11", {}),
+    ("통화 녹음 회의 통화_250304_091011.m4a", "samsung", "2025-03-04T09:10:11",
+     {"direction": "conference"}),
+    ("Call recording Conference call_250304_091011.m4a", "samsung", "2025-03-04T09:10:11",
+     {"direction": "conference"}),
     ("تسجيل مكالمة \u202a+966501234567\u202c_250304_091011.m4a", "samsung",
      "2025-03-04T09:10:11", {"number": "+966501234567"}),
     ("تسجيل مكالمة علي_٢٥٠٣٠٤_٠٩١٠١١.m4a", "samsung", "2025-03-04T09:10:11",
@@ -181,6 +204,9 @@ def test_a_mac_or_a_conversion_changes_nothing(
         ("음성 012_250304_091011.m4a", "voice memo"),
         ("2025_03_04_09_10_11.m4a", "voice memo"),
         ("20250304 091011-0A1B2C3D.m4a", "voice memo"),
+        ("녹음 001_250304_091011.m4a", "voice memo"),
+        ("signal-2025-03-04-09-10-11-678.aac", "voice note"),
+        ("WhatsApp Ptt 2025-03-04 at 09.10.11.ogg", "voice note"),
         ("站会3月4日 上午9点10分.mp3", "voice memo"),
         ("PTT-20250304-WA0003.opus", "voice note"),
         ("AUD-20250304-WA0003.m4a", "voice note"),
@@ -194,6 +220,12 @@ def test_a_mac_or_a_conversion_changes_nothing(
         ("通话录音@Ada(030123456)_20250304091011.txt", "transcript"),
         ("2025-03-04 29-10-11 (phone) Ada ↗.m4a", "unknown"),
         ("20250230_091011.222+0100_in_+4930123456.oga", "unknown"),
+        ("2025-03-04_13-10-11 PM_in_+4930123456.oga", "unknown"),
+        ("Call recording Ada_250304_256100.m4a", "unknown"),
+        ("Ada_+4930123456_250304_250506.m4a", "unknown"),  # its end can be a day
+        ("Screenrecorder-2025-03-04-09-10-11-678.mp4", "unknown"),
+        ("Aufnahme 2025-03-04 09-10-11.m4a", "unknown"),
+        ("Podcast-20250304091011.mp3", "unknown"),
         ("0d20250304251011p+4930123456.m4a", "unknown"),
         ("Call recording Ada.m4a", "unknown"),
         ("Call recording +4930123456_210304.m4a", "unknown"),  # or 21:03:04
@@ -201,7 +233,7 @@ def test_a_mac_or_a_conversion_changes_nothing(
         ("20250304_091011.mp4", "unknown"),
         ("VID_20250304_091011.mp4", "unknown"),
         ("Recording_250304_091011.m4a", "unknown"),
-        ("audio_2025-03-04_09-10-11.ogg", "unknown"),
+        ("audio_2025-03-04_09-10-11.ogg", "voice note"),
         ("03012345678.m4a", "unknown"),
         ("4930123456_0_1741079411000 edited.mp4", "unknown"),
         ("Ada - Greatest Hits.mp3", "unknown"),
@@ -244,6 +276,24 @@ def test_the_worst_cases_are_answered_as_a_person_would() -> None:
     assert not explain("2024-02-30 25-61-00 (phone) X ↗.m4a").is_call
     coloros = explain("+8613800138000-2601011200.mp3").as_dict()
     assert (coloros["start"], coloros["precision"]) == ("2026-01-01T12:00", "minute")
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    ["Private Nummer", "Numéro masqué", "número privado", "Numero sconosciuto", "Скрытый номер",
+     "Gizli Numara", "私密号码", "非通知設定", "발신번호표시제한", "رقم خاص", "מספר חסוי",
+     "\u202aPrivate number\u202c", "-1"],
+)  # fmt: skip
+def test_who_withholds_the_number_is_no_contact(nobody: str) -> None:
+    for name in (
+        f"Call recording {nobody}_250304_091011.m4a",
+        f"2025-03-04 09-10-11 (phone) {nobody} ↙.m4a",
+        f"{nobody}_20250304091011.m4a",
+        f"20250304_091011+0100_in_{nobody}.oga",
+    ):
+        named = explain(name)
+        assert (named.kind, named["contact"], named["number"]) == ("call", None, None)
+        assert "the name says that the number is not known" in named.notes
 
 
 def test_a_conference() -> None:

@@ -15,13 +15,15 @@ from agent.naming.draft import Draft, Refused
 from agent.naming.number import digits_of, number_in
 from agent.naming.result import Confidence
 from agent.naming.stamp import DAY, OFFSET, TIME, stamp_of
-from agent.naming.text import Name
+from agent.naming.text import Name, fold
 
 _DATE = re.compile(rf"{DAY}_{TIME}(?:\.(?P<f>\d{{1,9}}))?{OFFSET}(?=_|\Z)")
 _DIRECTION = re.compile(r"_(in|out|conference|unknown)(?=_|\Z)", re.IGNORECASE)
 _SIM = re.compile(r"_sim(\d{1,2})(?=_|\Z)", re.IGNORECASE)
 _PART = re.compile(r"_part(\d{1,3})\Z")
 _FIELD = re.compile(r"_([^_]*)(?=_|\Z)")
+# Behind a pause stands what was dialled after the answer.
+_DIALLED = re.compile(r"(?P<number>[+\d][\d ()-]{6,})[,;][\d,;*#]{1,12}")
 _STAR = re.compile(r"_{1,2}(\d[\d_]*[#_])\Z")
 
 
@@ -77,6 +79,11 @@ def _number(name: Name, at: int, draft: Draft) -> int:
         return at
     written = name.text(found.start(1), found.end(1))
     numbers = [piece.strip() for piece in written.split(",")]
+    alone = draft.direction is not None and draft.direction[0] != "conference"
+    dialled = _DIALLED.fullmatch(fold(written)) if alone else None
+    if dialled is not None and number_in(written[: dialled.end("number")]):
+        draft.number = written, "medium"
+        return found.end()
     if len(numbers) > 1 and all(number_in(n) and len(digits_of(n)) > 2 for n in numbers):
         draft.parties = [(number, None) for number in numbers]
         told = draft.direction is not None and draft.direction[0] == "conference"

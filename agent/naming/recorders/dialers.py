@@ -160,8 +160,11 @@ def _name_number(name: Name, form: re.Pattern[str], recorder: str) -> Draft | No
     if prefix and prefix < len(who):
         who = who[prefix + 1 :]
         draft.sure = "medium"
-    if not who or is_nobody(who) or (prefix and is_call_word(who)):
-        return draft if prefix or is_nobody(who) else None
+    if is_nobody(bare(who)):
+        draft.call(bare(who))
+        return draft
+    if not who or (prefix and is_call_word(who)):
+        return draft if prefix else None
     if number_in(who):
         draft.either(who)
         return draft
@@ -188,6 +191,8 @@ def vivo(name: Name) -> Draft | None:
     if found is None or stamp is None or not found["who"].strip():
         return None
     who = name.text(0, found.end("who"))
+    if name.home != "vivo" and is_other(who):
+        return None
     number = number_in(who)
     sure: Confidence = "high" if number and number[1] == "high" else "low"
     draft = Draft("vivo", stamp, "high" if name.home == "vivo" else sure)

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC
 
 from agent.naming.draft import Draft
 from agent.naming.number import digits_of, number_in
+from agent.naming.recorders import bcr
+from agent.naming.result import least
 from agent.naming.stamp import DAY, ISO_DAY, OFFSET, SHORT_DAY, Stamp, epoch, stamp_of
 from agent.naming.text import Name, bare, fold
-from agent.naming.words import call_prefix, is_call_word, is_nobody
+from agent.naming.words import call_prefix, is_call_word, is_nobody, is_other
 
 _HALF = r"(?: ?(?P<half>[AaPp]\.?[Mm]\.?))?"
 _TIME = rf"(?P<h>\d{{1,2}})[-._:h ](?P<mi>\d\d)(?:[-._:m ](?P<s>\d\d)(?!\d)(?:[.,](?P<f>\d{{1,9}}))?)?{_HALF}"
 _TIGHT = r"(?P<h>\d\d)(?P<mi>\d\d)(?:(?P<s>\d\d)(?:\.(?P<f>\d{1,9})|(?P<f3>\d{3}))?)?"
-_OFF = rf"(?:{OFFSET}|Z)?(?!\d)"
+# «Z» is UTC; a file system has no colon for +02:00.
+_OFF = rf"(?:{OFFSET}|(?P<utc>Z)(?![^\W\d_]))?(?!\d)"
+_OFF_ISO = rf"(?:(?P<iso>[+-]\d\d[_:.]\d\d)(?=[_ \])]|\Z)|{_OFF})"
 # Whole moments, then days alone; each kind from the left, and the last one of a kind counts.
 _MOMENTS = tuple(
     re.compile(rf"(?<!\d){form}")
     for form in (
-        rf"(?P<y>\d{{4}})[-._](?P<mo>\d\d)[-._](?P<d>\d\d)(?:[ T_,@-]+|_at_| at ){_TIME}{_OFF}",
+        rf"(?P<y>\d{{4}})[-._](?P<mo>\d\d)[-._](?P<d>\d\d)(?:[ T_,@-]+|_at_| at ){_TIME}{_OFF_ISO}",
         rf"(?P<y>\d{{4}})[-._](?P<mo>\d\d)[-._](?P<d>\d\d)[ T_-]+{_TIGHT}{_OFF}",
         rf"{DAY}[T_ -]?{_TIGHT}{_OFF}",
         rf"{DAY}[T_ -]+{_TIME}{_OFF}",
@@ -54,35 +57,33 @@ _EPOCH = re.compile(r"(?:\A|(?<=[_ -]))(1[2-9]\d{8}(?:\d{3})?)(?=[_ -]|\Z)")
 _PLUS = re.compile(r"(?:\A|(?<= ))\+\d[\d ()-]{5,}\d(?= |\Z)")
 _WORDS = frozenset(["in", "out", "incoming", "outgoing", "inbound", "outbound", "conference"])
 _OUT = frozenset(["out", "outgoing", "outbound", "↗", "↑"])
-_PARTS = re.compile(r"_+| - | @ |(?<=\S)@|[\[\]()]")
+_PARTS = re.compile(r"_+| - | @ |(?<=\S)@")
+_BRACKETS = re.compile(r"[\[\]()]")
+_IN_ORDER = re.compile(r"_(?:in|out|conference)(?=_|\Z)", re.IGNORECASE)
 
 
 def tokens(name: Name) -> Draft | None:
     """Take a name apart at its separators."""
     found = _moment(name.folded)
     if found is None:
-        return _undated(name)
-    stamp, start, end, sure = found
+        return None if _impossible(name.folded) else _undated(name)
+    stamp, start, end, sure, counted = found
     draft = Draft(None, stamp, "low", start_sure="high" if sure else "low")
     if stamp.precision == "day":
         draft.start_sure = "low"
     elif draft.start_sure == "high" and (
-        stamp.at.tzinfo in (None, UTC) or stamp.precision == "minute"
+        counted or stamp.at.tzinfo is None or stamp.precision == "minute"
     ):
         draft.start_sure = "medium"
-    left, right = name.stem[:start], name.stem[end:]
-    signs = 0
-    pieces: list[str] = []
-    for text in (left, right):
-        text, found_signs = _signs(text, draft, bcr=name.suffix == "oga" or name.home == "bcr")
-        signs += found_signs
-        prefix = 0 if pieces else call_prefix(fold(text.lstrip(" _-")))
-        if prefix:
-            text = text.lstrip(" _-")[prefix:]
-            signs += 1
-        pieces += _pieces(text)
-    signs += _parties(_directed(pieces, draft), draft)
-    counted = stamp.at.tzinfo is UTC  # which any number of ten digits can be
+    if start == 0 and stamp.precision != "day" and _IN_ORDER.match(name.folded, end):
+        # BCR's own order behind a date of the user's: a contact keeps each of its signs.
+        bcr.fields(name, end, draft)
+        _doubted(draft)
+        signs = 2
+    else:
+        signs = _apart(name, start, end, draft)
+        if signs < 0:
+            return None
     if counted and draft.direction is None and name.suffix != "oga" and name.home != "bcr":
         return None
     if not signs and name.home is None and not _bcr_like(name, start, end):
@@ -94,6 +95,33 @@ def tokens(name: Name) -> Draft | None:
     elif name.suffix == "oga":
         draft.recorder = "bcr"
     return draft
+
+
+def _apart(name: Name, start: int, end: int, draft: Draft) -> int:
+    """Read what stands around the moment; how much of it says «call», -1 where a word says that
+    it is something else."""
+    signs = 0
+    pieces: list[str] = []
+    for text in (name.stem[:start], name.stem[end:]):
+        text, found_signs = _signs(text, draft, small=name.suffix == "oga" or name.home == "bcr")
+        signs += found_signs
+        prefix = 0 if pieces else call_prefix(fold(text.lstrip(" _-")))
+        if prefix:
+            text = text.lstrip(" _-")[prefix:]
+            signs += 1
+        pieces += _pieces(text)
+    if not signs and name.home is None and any(map(is_other, pieces)):
+        return -1
+    return signs + _parties(_directed(pieces, draft), draft)
+
+
+def _doubted(draft: Draft) -> None:
+    """Make nothing of a user's own template surer than medium."""
+    for fact in ("number", "contact", "direction"):
+        said = getattr(draft, fact)
+        if said is not None:
+            setattr(draft, fact, (said[0], least(said[1], "medium")))
+    draft.parties_sure = least(draft.parties_sure, "medium")
 
 
 def _undated(name: Name) -> Draft | None:
@@ -112,26 +140,38 @@ def _bcr_like(name: Name, start: int, end: int) -> bool:
     return name.suffix == "oga" and not name.folded[:start].strip() and end == len(name.folded)
 
 
-def _moment(text: str) -> tuple[Stamp, int, int, bool] | None:
-    """The moment in a text, where it stands, and whether it is the only one."""
+def _moment(text: str) -> tuple[Stamp, int, int, bool, bool] | None:
+    """The moment in a text, where it stands, whether it is the only one, and whether it is
+    counted from 1970, as any number of ten digits can be."""
     whole = list(_matches(text, _MOMENTS))
     if whole:
         # A year of four digits before one of two; then what says more; then what stands last.
         best = max(whole, key=lambda found: (not found[3], found[2] - found[1], found[1]))
         stamp, start, end, _ = best
         others = [one for one in whole if not (start <= one[1] and one[2] <= end)]
-        return stamp, start, end, not others
+        return stamp, start, end, not others, False
     counts = list(_EPOCH.finditer(text))
     counted = epoch(counts[0][1]) if len(counts) == 1 else None
     if counted is not None:  # ten digits may be a number's
-        return counted, *counts[0].span(), len(counts[0][1]) == 13
+        return counted, *counts[0].span(), len(counts[0][1]) == 13, True
     days = [found[:3] for found in _matches(text, _DAYS)]
     if not days:
         for match in _SHORT.finditer(text):
             day = None if _TIME_OF_DAY.match(match[0]) else stamp_of(match)
             if day is not None:
                 days.append((day, *match.span()))
-    return (*days[-1], len(days) == 1) if days else None
+    if not days or _impossible(text, *days[-1][1:]):
+        return None
+    return *days[-1], len(days) == 1, False
+
+
+def _impossible(text: str, start: int = 0, end: int = 999) -> bool:
+    """Whether there, or around it, is a moment of no calendar: 240203_256100."""
+    return any(
+        found["s"] and found.start() < end and start < found.end() and stamp_of(found) is None
+        for form in _MOMENTS
+        for found in form.finditer(text)
+    )
 
 
 def _matches(
@@ -163,7 +203,9 @@ def _pieces(text: str) -> list[str]:
     for part in _PARTS.split(text):
         piece = bare(part).strip("-_ ,;")
         number = _PLUS.search(fold(piece))
-        if number is not None and piece:
+        if piece and _BRACKETS.search(piece) and number_in(piece) is None:
+            found += (bare(one).strip("-_ ,;") for one in _BRACKETS.split(piece))
+        elif number is not None and piece:
             at = number.span()
             found += [piece[: at[0]].strip(), piece[slice(*at)], piece[at[1] :].strip()]
         else:
@@ -181,7 +223,7 @@ def _directed(pieces: list[str], draft: Draft) -> list[str]:
     return [piece for piece in pieces if piece is not said[0]]
 
 
-def _signs(text: str, draft: Draft, *, bcr: bool = False) -> tuple[str, int]:
+def _signs(text: str, draft: Draft, *, small: bool = False) -> tuple[str, int]:
     """Take direction and SIM out of a text; what is left, and how many there were."""
     signs = 0
     if sim := _SIM.search(text):
@@ -189,7 +231,7 @@ def _signs(text: str, draft: Draft, *, bcr: bool = False) -> tuple[str, int]:
         text = text[: sim.start()] + "_" + text[sim.end() :]
         signs += 1
     ways = list(_WAYS.finditer(text)) or list(_SPACED.finditer(text))
-    if not ways and bcr:
+    if not ways and small:
         ways = list(_SPACED_SMALL.finditer(text))
     if len(ways) == 1 and draft.direction is None:
         word = ways[0][0].strip().lower()

@@ -19,7 +19,9 @@ from agent.naming.words import call_prefix, is_weak
 _WHEN = re.compile(rf"(?P<who>.*)_{WHOLE}\Z", re.DOTALL)
 _NAMED = re.compile(r"(?P<contact>.+)\((?P<number>[^()]*)\)\Z", re.DOTALL)
 _TORN = re.compile(r"(?P<contact>.*\S)\((?P<number>\+?\d[\dsp#]{4,})\Z", re.DOTALL)
+_NOBODY = re.compile(r"(?P<nobody>[^()]+)\((?P=nobody)\)\Z")
 _NUMBER = re.compile(r"[+*#sp\d][\d #*+spSP,;wW-]*\Z")
+_MAIL = re.compile(r"[\w.+-]+@[a-z\d-]+(?:\.[a-z\d-]+)*\.[a-z]{2,}\(", re.IGNORECASE)
 _CAP = range(47, 54)  # lengths at which a name of MIUI 8's can be a cut one
 
 _Party = tuple[str, str | None]
@@ -38,7 +40,7 @@ def bracketed(name: Name) -> Draft | None:
         sure, body = "high", who[at + 1 :]
     elif name.home == "miui" and at > 0:
         sure, body = "medium", who[at + 1 :]
-    elif at > 0 and _bracketed(who[at + 1 :]):
+    elif at > 0 and _bracketed(who[at + 1 :]) and not _MAIL.match(fold(who)):
         sure, body = "medium", who[at + 1 :]  # the word in a language that is not listed
     elif prefix and not is_weak(who[:prefix]) and _bracketed(who[prefix + 1 :]):
         sure, body = "medium", who[prefix + 1 :]
@@ -55,6 +57,8 @@ def bracketed(name: Name) -> Draft | None:
         _conference(parties, draft)
     elif parties:
         _one(name, *parties[0], draft)
+    elif both := _NOBODY.match(fold(body)):
+        draft.either(both["nobody"], "medium")
     elif torn := _TORN.match(body):
         # A «_» in a name made MIUI 8 close the brackets too early.
         draft.number = _decoded(torn["number"]), "low"

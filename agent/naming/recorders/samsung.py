@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from agent.naming.draft import Draft
+from agent.naming.draft import Draft, Refused
 from agent.naming.number import digits_of, number_in
 from agent.naming.result import Confidence, least
 from agent.naming.stamp import SHORT_DAY, stamp_of
@@ -28,7 +28,7 @@ _STAR = re.compile(r"_\d{2,}[\d_]*#?\Z")
 _WORDS = re.compile(r"[^\d_@(){}\[\].,;:+/*#]{3,40}\Z")
 
 
-def dialer(name: Name) -> Draft | None:
+def dialer(name: Name) -> Draft | Refused | None:
     """Samsung's dialer."""
     text = name.folded
     found = _WHEN.search(text, max(0, len(text) - _LONGEST_WHEN))
@@ -36,6 +36,8 @@ def dialer(name: Name) -> Draft | None:
     if found is not None:
         draft.stamp = stamp_of(found)
         usual = (found["gap"], found["middle"], found["century"]) == ("_", "_", None)
+        if draft.stamp is None and usual and found["s"] and call_prefix(text):
+            return Refused("it has Samsung's form, but no such moment is in the calendar")
         if not usual or not found["s"]:
             draft.sure = draft.start_sure = "medium"
         if found["century"] and name.home != "samsung":
