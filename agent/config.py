@@ -36,6 +36,10 @@ own place for data. Nothing needs to be set.
     path = "/sdcard/Recordings/BCR"
     root = false
 
+    [cleanup]
+    after_days = 90                 # remove from the phone what has been archived for so long;
+                                    # none: nothing (agent.archive.settings has the rest)
+
     [[names]]                       # how a recorder that is not known here names its files
     recorder = "my recorder"
     pattern  = "{number}_{start:%Y%m%d_%H%M%S}_{direction}.m4a"
@@ -62,6 +66,7 @@ import platformdirs
 
 from agent.adb.address import is_address, parse_address
 from agent.adb.reach import WAYS, Way
+from agent.archive import settings as keeping
 from agent.audio.announce import TONE_EVERY_S
 from agent.capture.announcement import KINDS, Announcement
 from agent.desk import settings as desk
@@ -98,6 +103,7 @@ class Config:
     contacts: bool = False
     desk: desk.Desk = field(default_factory=desk.Desk)
     names: tuple[Pattern, ...] = ()
+    cleanup: keeping.Cleanup | None = None
 
 
 def home_dir(option: Path | None) -> Path:
@@ -118,7 +124,7 @@ def load_config(home: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
-    _known(path, "", raw, (*_TABLES, *desk.TABLES))
+    _known(path, "", raw, (*_TABLES, *desk.TABLES, *keeping.TABLES))
     phones = [
         PhoneSetting(
             _alias(path, item),
@@ -154,6 +160,7 @@ def load_config(home: Path) -> Config:
         microphone=_microphone(path, raw),
         desk=desk.desk_of(path, raw),
         names=_names(path, raw, text),
+        cleanup=keeping.cleanup_of(path, raw),
     )
 
 

@@ -286,15 +286,15 @@ class Archive:
         phone: str | None = None,
         path: str | None = None,
         detail: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Add an entry to the custody log, in the transaction that is open, if one is.
+    ) -> int:
+        """Add an entry to the custody log, in the transaction that is open, if one is; its number.
 
         An entry about a recording seals its row as it is then: change first, then log.
         """
         with self.writing() as db:
             if sha256 is not None and (row := custody.row_seal(db, sha256)) is not None:
                 detail = {**(detail or {}), "row": row}
-            custody.append(
+            return custody.append(
                 db,
                 action,
                 actor=self.actor,

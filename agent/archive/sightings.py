@@ -60,6 +60,16 @@ def current(db: Database, phone: str, source: str) -> dict[str, Sighting]:
     return {sighting.path: sighting for sighting in found}
 
 
+def by_ids(db: Database, ids: Iterable[int]) -> list[Sighting]:
+    """Sightings by their numbers, in that order."""
+    found = []
+    for number in ids:
+        row = db.execute(f"SELECT {_COLUMNS} FROM sightings WHERE id = ?", [number]).fetchone()  # noqa: S608
+        if row is not None:
+            found.append(_sighting_of(row))
+    return found
+
+
 def of_recording(db: Database, sha256: str) -> list[dict[str, Any]]:
     """Where a recording was seen, first sighting first; paths as shown text."""
     return list(

@@ -15,6 +15,7 @@ from agent.adb.reach import WAYS, Way
 from agent.cli import (
     calls,
     checking,
+    cleaning,
     connecting,
     consenting,
     doctoring,
@@ -89,6 +90,7 @@ for _command in (
     *sourcing.COMMANDS,
     *syncing.COMMANDS,
     *watching.COMMANDS,
+    *cleaning.COMMANDS,
     *importing.COMMANDS,
     *serving.COMMANDS,
     *library.COMMANDS,

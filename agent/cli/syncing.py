@@ -92,14 +92,9 @@ def _sync_phone(
     problems: list[tuple[str, PhoneError]],
 ) -> Report:
     """One phone, all of its sources, until nothing is left unfinished or patience is over."""
-    try:
-        sources = sources_of(app, archive, phone)
-    except RootError as error:
-        # What needs no root is pulled all the same.
-        picked = chosen_sources(archive, phone.serial)
-        others = all_sources((), picked, app.config.sources)
-        sources = [source for source in others if not source.root]
-        problems.append((target.label, error))
+    sources, problem = sources_at_hand(app, archive, phone)
+    if problem is not None:
+        problems.append((target.label, problem))
     if recorder.SOURCE in sources and (words := recorder.version_problem(phone)):
         app.errors.print(f"! {words}", style="yellow", markup=False)
     engine = SyncEngine(
@@ -163,6 +158,18 @@ def sources_of(app: App, archive: Archive, phone: Phone) -> list[Source]:
     if journal is None or not journal.off:
         route.tend(phone, journal)
     return all_sources(route.sources(phone, journal), picked, app.config.sources)
+
+
+def sources_at_hand(
+    app: App, archive: Archive, phone: Phone
+) -> tuple[list[Source], RootError | None]:
+    """The same; where the phone gives no root, and why, what needs none."""
+    try:
+        return sources_of(app, archive, phone), None
+    except RootError as error:
+        picked = chosen_sources(archive, phone.serial)
+        others = all_sources((), picked, app.config.sources)
+        return [source for source in others if not source.root], error
 
 
 def drain(app: App, phone: Phone) -> int:

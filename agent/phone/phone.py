@@ -19,8 +19,11 @@ from agent.errors import FileGoneError, RemoteError
 from agent.phone.facts import Facts, read_facts
 from agent.phone.files import RemoteFile, Source
 from agent.phone.listing import PROBE, How, Listing, how, vanished
+from agent.phone.removing import Meant, Removal, removal_of, script_of
 from agent.phone.root import Root, find_root
 from agent.text import shown
+
+_HASH_TIMEOUT = 600.0  # seconds that a phone may take over a large file
 
 #: Makes a connection to the phone of a serial number, if that is known, within so many seconds,
 #: and tells by what name it was found.
@@ -132,7 +135,8 @@ class Phone:
     def sha256_many(self, paths: Sequence[str], *, root: bool) -> list[str | None]:
         """See :class:`agent.phone.files.PhoneFiles`."""
         lines = (f"{{ sha256sum < {shlex.quote(path)}; }} 2>/dev/null || echo -" for path in paths)
-        said = b"".join(self._output("\n".join(lines), root=root, timeout=600)).splitlines()
+        output = self._output("\n".join(lines), root=root, timeout=_HASH_TIMEOUT)
+        said = b"".join(output).splitlines()
         if len(said) != len(paths):
             raise RemoteError(f"the phone told {len(said)} hashes of {len(paths)} files")
         return [_digest(line) for line in said]
@@ -143,7 +147,7 @@ class Phone:
         if first is not None:
             script = f"{{ {{ {_first(first)}; echo {_CUT} $? >&3; }} | sha256sum; }} 3>&1 "
             script += f"< {shlex.quote(path)}"
-        said = b"".join(self._file_output(path, script, root=root, timeout=600))
+        said = b"".join(self._file_output(path, script, root=root, timeout=_HASH_TIMEOUT))
         if first is not None:
             how_cut, _, said = said.partition(b"\n")
             if how_cut != f"{_CUT} 0".encode():
@@ -151,6 +155,19 @@ class Phone:
         if (digest := _digest(said)) is None:
             raise RemoteError(f"the phone's sha256sum gave no hash of {shown(path)}")
         return digest
+
+    def remove(
+        self, source: Source, file: Meant, beside: Sequence[Meant] = (), *, look: bool = False
+    ) -> Removal:
+        """Remove a file in a source's folder, and what is meant beside it, if its bytes are now
+        those that are meant; with ``look``, only say whether it would be. After an error nobody
+        knows whether it was done."""
+        script = script_of(source, file, beside, look=look)
+        if source.root:
+            done = self.root.run(script, timeout=_HASH_TIMEOUT)
+        else:
+            done = self.run(script, timeout=_HASH_TIMEOUT)
+        return removal_of(done.check("the phone could not remove a file").stdout, file)
 
     def in_call(self) -> bool:
         """See :class:`agent.phone.files.PhoneFiles`. Android writes ``mCallState=`` for each SIM:

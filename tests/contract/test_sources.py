@@ -175,7 +175,9 @@ def test_a_folder_is_shown_tamely(phone: LabPhone, offhook: Offhook) -> None:
     assert len(offhook.rows()) == 1
 
 
-def at_terminal(offhook: Offhook, *words: str, answer: str) -> str:
+def at_terminal(
+    offhook: Offhook, *words: str, answer: str, question: bytes = b"(numbers, all, none)"
+) -> str:
     """Run the command at a terminal, answer its question, and give all that it says."""
     mine, its = pty.openpty()
     process = subprocess.Popen(
@@ -190,7 +192,7 @@ def at_terminal(offhook: Offhook, *words: str, answer: str) -> str:
                 chunk = os.read(mine, 65536)
                 if chunk:
                     said += chunk
-                    if not answered and b"(numbers, all, none)" in said:
+                    if not answered and question in said:
                         os.write(mine, f"{answer}\n".encode())
                         answered = True
                     continue

@@ -13,7 +13,9 @@ import pytest
 RUNS = int(os.environ.get("OFFHOOK_KILLS", "30"))
 
 
-@pytest.mark.parametrize(("runner", "lines"), [("kill_runner", 1000), ("import_runner", 500)])
+@pytest.mark.parametrize(
+    ("runner", "lines"), [("kill_runner", 1000), ("import_runner", 500), ("clean_runner", 300)]
+)
 def test_what_is_killed_at_any_line_reaches_the_same_end(
     tmp_path: Path, runner: str, lines: int
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.adb.address import parse_address
+from agent.archive.settings import Cleanup
 from agent.capture.consent import consent
 from agent.capture.journal import Journal, end_journal, read_journal, write_journal
 from agent.capture.law import VERSION
@@ -101,3 +102,24 @@ def test_the_journal_is_private_and_comes_back(tmp_path: Path) -> None:
         read_journal(tmp_path, "../S 1")
     end_journal(tmp_path, "../S 1")
     assert read_journal(tmp_path, "../S 1") is None
+
+
+def test_nothing_is_removed_from_phones_until_it_is_said_when(tmp_path: Path) -> None:
+    assert load_config(tmp_path).cleanup is None
+    assert load_config(write(tmp_path, "[cleanup]\nkeep_newest = 5\n")).cleanup is None
+    text = "[cleanup]\nafter_days = 30\nmost_per_run = 7\n"
+    assert load_config(write(tmp_path, text)).cleanup == Cleanup(30, 20, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[cleanup]\nafter_days = 0\n", "after_days is 0, not 1 to"),
+        ("[cleanup]\nafter_days = true\n", "not 1 to"),
+        ("[cleanup]\nafter_days = 30\nkeep_newest = -1\n", "keep_newest is -1"),
+        ("[cleanup]\nafter_day = 30\n", "'after_day' is not a setting"),
+    ],
+)
+def test_a_mistake_in_the_cleanup_is_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_config(write(tmp_path, text))
