@@ -87,6 +87,11 @@ def test_no_text_for_a_number_breaks_it(a: str, b: str, country: str | None) -> 
         ("王五", "王五先生", "like"),
         ("Al", "Albert", "other"),
         ("Ada", "Bob", "other"),
+        ("राम", "रमा", "other"),
+        ("राम", "राम कुमार", "like"),
+        ("สมชาย", "สิมชาย", "other"),
+        ("かく", "がく", "other"),
+        ("مُحَمَّد", "محمد", "same"),
         ("❤️", "Mom ❤️", "unknown"),
         (None, "Bob", "unknown"),
     ],
@@ -169,6 +174,19 @@ def test_a_number_that_differs_is_never_joined_but_listed() -> None:
     assert decision.calls == ()
     assert [c.call.id for c in decision.candidates] == [1]
     assert decision.candidates[0].against == "the number differs"
+
+
+def test_a_recorder_that_ran_on_is_listed_but_not_joined_by_rule() -> None:
+    decision = one(heard(6, 660.0, number="+4930123456"), call())
+    assert decision.calls == ()
+    assert decision.reason == "one call may be it, but it is much longer than the call"
+    assert ids(one(heard(6, 90.0, number="+4930123456"), call())) == [1]  # from its first ring
+
+
+def test_of_a_day_alone_no_ring_is_told() -> None:
+    decision = one(heard(-9 * 3600, number="+4930123456", precision_s=86_400.0), call())
+    assert ids(decision) == [1]
+    assert decision.reason == "begun on that day, same length, same number"
 
 
 def test_reasons_tell_nobodys_number_or_name() -> None:

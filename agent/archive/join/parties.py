@@ -19,6 +19,8 @@ _NOBODY = frozenset({"", "-1", "-2", "-3", "-4", "null", "unknown", "private", "
 _HIDING = re.compile(r"(?:\*31#|#31#|\*67|\*82)(?=\+?\d{4})")  # asked for one call only
 _AFTER = re.compile(r"(?<=\d)[,;pPwW].*", re.DOTALL)  # dialled after the answer
 _MASK = re.compile(r"[xX*•]{2,}")
+_VOWELS = frozenset([0, 8, 9])  # Unicode's combining classes
+_VARIANTS = re.compile("[\ufe00-\ufe0f\u034f\u180b-\u180f\U000e0100-\U000e01ef]")
 _SHORTEST_CUT = 4  # characters of a name that stand for all of it; of others than ABC, 2
 
 
@@ -82,7 +84,14 @@ def names_agree(one: str | None, other: str | None) -> Agreement:
 @functools.lru_cache(maxsize=65536)
 def _letters(name: str | None) -> str:
     text = unicodedata.normalize("NFKD", (name or "").casefold())
-    return "".join(ch for ch in text if ch.isalnum())
+    return "".join(ch for ch in text if ch.isalnum() or (not ch.isascii() and _is_vowel(ch)))
+
+
+def _is_vowel(ch: str) -> bool:
+    """Whether a mark makes another word: India's and Thailand's vowels, the voice of kana. A
+    Latin letter's accents, and the points of Arabic and Hebrew, can be left out by who writes."""
+    is_mark = unicodedata.category(ch) in ("Mn", "Mc")
+    return is_mark and unicodedata.combining(ch) in _VOWELS and not _VARIANTS.match(ch)
 
 
 @functools.lru_cache(maxsize=65536)

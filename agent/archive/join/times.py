@@ -20,6 +20,7 @@ _FARTHEST_ZONE_S = 26 * 3600
 _LONGEST_WAIT_S = LONGEST_RING_S * 3.0
 _LONGEST_PARTS_S = 4 * 3600.0
 _JUMP_S = 900.0  # a clock that is set right during a call moves by no more, mostly
+_OVERRUN_S = 30.0
 _RING_MEDIAN_S, _RING_SPREAD, _RING_USUAL_S = 9.0, 0.85, 60.0
 
 
@@ -191,6 +192,11 @@ def fit(heard: Heard, call: Call, found: list[Guess]) -> Fit:
         if density > best.density:
             shift = round(guess.start_s * 1000) - heard.start_ms
             best = Fit(density, f"{words} {guess.words}".strip(), shift)
+    if heard.seconds is not None and heard.seconds > call.talk_s + _OVERRUN_S:
+        density = _overrun(heard, call, found)
+        total += density
+        if density > best.density:
+            best = Fit(density, best.words, best.shift_ms, "it is much longer than the call")
     # A clock that was set while the call was on, and of which no look tells.
     start = heard.start_ms / 1000 - call.date_ms / 1000
     if heard.clock == "phone" and abs(start) < _JUMP_S + heard.precision_s:
@@ -198,7 +204,17 @@ def fit(heard: Heard, call: Call, found: list[Guess]) -> Fit:
         total += density
         if density > best.density:
             return Fit(total, "", 0, "it was begun at another time")
-    return Fit(total, best.words, best.shift_ms)
+    return Fit(total, best.words, best.shift_ms, best.against)
+
+
+def _overrun(heard: Heard, call: Call, found: list[Guess]) -> float:
+    """A recorder that did not notice the call's end."""
+    date = call.date_ms / 1000
+    begun = sum(
+        guess.share * _density(_ring, guess.start_s - date, guess.wide_s, guess.loose_s)
+        for guess in found
+    )
+    return 0.0005 * begun * any_length(heard)
 
 
 def _ways(heard: Heard, call: Call, waited: float, wide: float, loose: float) -> tuple[float, str]:
@@ -212,9 +228,11 @@ def _ways(heard: Heard, call: Call, waited: float, wide: float, loose: float) ->
     rang = waited + (heard.seconds or 0.0) - call.talk_s - 3 - loose
     less *= 1 - _ring(rang)
     usual = 0.2 if heard.cut or heard.part else 0.97
-    ring = max(0, round(waited + wide / 2))
+    rang_words = f"rang {max(0, round(waited + wide / 2))} s before it"
+    if wide > 5:  # a name with no seconds does not tell that
+        rang_words = "begun on that day" if wide > 3600 else "begun about that minute"
     ways = (
-        (usual * 0.66 * from_answer * same, f"rang {ring} s before it"),
+        (usual * 0.66 * from_answer * same, rang_words),
         (usual * 0.22 * from_ring * rung, "recorded from its first ring"),
         (usual * 0.12 * from_ring * same, "begun with it"),
         (

@@ -123,7 +123,7 @@ def huawei(name: Name) -> Draft | None:
     contact = name.text(0, found.end("contact"))
     if is_call_word(contact):
         draft.recorder = "miui"
-    else:
+    elif digits_of(contact) != digits_of(found["number"]) or number_in(contact) is None:
         draft.name(contact, "high" if name.home == "huawei" else "medium")
     return draft
 
@@ -145,6 +145,9 @@ def fourteen(name: Name) -> Draft | None:
         spaced = " " in draft.number[0].strip()
         korean = draft.number[0].startswith("0") or len(digits_of(draft.number[0])) == 8
         draft.recorder = "miui" if spaced else "skt" if korean else "huawei"
+        draft.sure = "medium"
+    elif not draft.contact:
+        draft.recorder = None  # nobody, or a word for «call» alone: that is anybody's
         draft.sure = "medium"
     return draft
 

@@ -35,6 +35,7 @@ _MOMENTS = tuple(
         rf"{SHORT_DAY}[_-]{_TIGHT}{_OFF}",
         rf"(?P<d>\d\d)[-.](?P<mo>\d\d)[-.](?P<y>\d{{4}})[ T_,@-]+{_TIME}{_OFF}",
         rf"(?P<d>\d\d)[-.](?P<mo>\d\d)[-.](?P<y>\d{{4}})[ T_-]+{_TIGHT}{_OFF}",
+        rf"(?P<mo>\d\d)-(?P<d>\d\d)-(?P<y>\d{{4}})[ T_,@-]+{_TIME}{_OFF}",
     )
 )
 _DAYS = tuple(
@@ -86,8 +87,8 @@ def tokens(name: Name) -> Draft | None:
             return None
     if counted and draft.direction is None and name.suffix != "oga" and name.home != "bcr":
         return None
-    if not signs and name.home is None and not _bcr_like(name, start, end):
-        return None
+    if not signs and name.home is None and name.suffix != "oga":
+        return None  # BCR alone writes .oga
     if signs > 1 or name.home is not None:
         draft.sure = "medium"
     if name.home is not None:
@@ -125,19 +126,35 @@ def _doubted(draft: Draft) -> None:
 
 
 def _undated(name: Name) -> Draft | None:
-    """A number and a word for the direction are a call's too; less than that is not."""
-    draft = Draft(None, None, "low", notes=["the name has no time"])
-    rest, signs = _signs(name.stem, draft)
+    """A number and a word for the direction are a call's too; less than that is not, unless the
+    file is BCR's."""
+    stem, note = name.stem, "the name has no time"
+    either = next(_ways_of_a_day(name.folded), None)
+    if either is not None:
+        stem = stem[: either.start()] + "_" + stem[either.end() :]
+        note = "whether the day or the month comes first in it is not clear"
+    draft = Draft(None, None, "low", notes=[note])
+    of_bcr = name.suffix == "oga" or name.home == "bcr"
+    rest, signs = _signs(stem, draft, small=of_bcr)
     pieces = _pieces(rest)
     said = draft.direction is not None and signs > 0 and len(pieces) <= 3
-    if not said or not _parties(pieces, draft) or draft.number is None:
+    if not said:
+        return None
+    numbered = bool(_parties(pieces, draft)) and draft.number is not None
+    if of_bcr and either is not None:
+        draft.recorder = "bcr"
+        return draft
+    if not numbered or draft.number is None:
         return None
     return draft if len(digits_of(draft.number[0])) >= 7 else None
 
 
-def _bcr_like(name: Name, start: int, end: int) -> bool:
-    """BCR alone writes ``.oga``; a name that is all date is a template of its user's."""
-    return name.suffix == "oga" and not name.folded[:start].strip() and end == len(name.folded)
+def _ways_of_a_day(text: str) -> Iterator[re.Match[str]]:
+    """Moments that are in the calendar with the day first, and with the month first."""
+    for form in _MOMENTS[-3:]:
+        for match in form.finditer(text):
+            if stamp_of(match) is not None and _either_way(match):
+                yield match
 
 
 def _moment(text: str) -> tuple[Stamp, int, int, bool, bool] | None:
@@ -184,7 +201,7 @@ def _matches(
             if stamp is None:
                 continue
             got = match.groupdict()
-            if form.pattern.startswith(r"(?<!\d)(?P<d>") and _either_way(match):
+            if not got.get("yy") and match.start("y") > match.start("d") and _either_way(match):
                 continue
             if got.get("f3"):
                 stamp = Stamp(stamp.at.replace(microsecond=int(got["f3"]) * 1000), "millisecond")
@@ -252,7 +269,7 @@ def _parties(pieces: list[str], draft: Draft) -> int:
             numbers.append(number[0])
         elif is_nobody(piece):
             hidden = True
-        elif not is_call_word(piece):
+        elif not is_call_word(piece) and not is_other(piece):
             others.append(piece)
     long = [number for number in numbers if len(digits_of(number)) >= 7] or numbers
     if len(long) == 1:
