@@ -6,7 +6,9 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,10 +26,39 @@ with contextlib.suppress(ModuleNotFoundError):  # what runs on the PC in QEMU ne
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A phone in QEMU plays and records in real time, which this computer may not have to give:
-    such a test is run once more when it fails, and the summary says so."""
+    such a test is run once more when it fails, and the summary says so.
+
+    They are the slowest, and come first, so that no worker is left with them alone at the end.
+    """
     for item in items:
         if "vm_of" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=lambda item: QEMU.index(queue) if (queue := queue_of(item.nodeid)) else 9)
+
+
+#: Two queues of files whose phones run in QEMU: never more than two of those at a time.
+QEMU = ("calls in QEMU", "the rest in QEMU")
+
+
+@cache
+def queue_of(nodeid: str) -> str | None:
+    """Which queue a test's file stands in; None for one without QEMU, which goes its own way."""
+    name = nodeid.split("::")[0]
+    if "pytest.mark.vm" not in (Path(__file__).parents[1] / name).read_text(encoding="utf-8"):
+        return None
+    return QEMU[not name.endswith("/test_calls.py")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests stay together, as with ``--dist loadfile``, and so do those of a queue."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Queues(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return queue_of(nodeid) or super()._split_scope(nodeid)
+
+    return Queues(config, log)
 
 
 @pytest.fixture(autouse=True)
