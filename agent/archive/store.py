@@ -23,6 +23,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: What an operating system says of what this user may not write.
 CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_NO_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _CHUNK = 1 << 20
 _RESERVE = 32 << 20  # bytes that no recording takes
 _FLUSHERS = 8  # files that are flushed at once
@@ -159,6 +160,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._safe: set[Path] = set()  # folders whose own names are on the disk, by this run
 
     def locate(self, path: PurePosixPath | str) -> Path:
         """Where ``path`` is on the disk; ArchiveError if it would be outside the archive."""
@@ -243,9 +245,14 @@ class Store:
     def _make_folder(self, folder: Path) -> None:
         missing = [f for f in (folder, *folder.parents) if f.is_relative_to(self.root)]
         for each in reversed(missing):
+            made = False
             with contextlib.suppress(FileExistsError):
                 each.mkdir(mode=0o700)
+                made = True
+            # One that is there already may be of a run that died before it was flushed.
+            if made or each not in self._safe:
                 sync_folder(each.parent)
+                self._safe.add(each)
 
 
 def seal_all(parts: Iterable[tuple[Part, int]]) -> None:
@@ -283,12 +290,14 @@ def sha256_of(path: Path) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a folder's entries safe from a power cut."""
+    """Make a folder's entries safe from a power cut; OSError where the disk says that they are not."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        os.fsync(fd)
+    except OSError as error:
         # Some file systems (network ones) can't flush a folder; they have no more to give.
-        with contextlib.suppress(OSError):
-            os.fsync(fd)
+        if error.errno not in _NO_FLUSH:
+            raise
     finally:
         os.close(fd)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import unicodedata
 from datetime import UTC
 from pathlib import Path, PurePosixPath
@@ -72,6 +74,63 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
     assert store.free(PATH).name == "a~2.wav"
     assert store.place(second, store.free(PATH))
     assert sorted(p.name for p in store.locate(PATH).parent.iterdir()) == ["a.wav", "a~2.wav"]
+
+
+def failing_folders(monkeypatch: pytest.MonkeyPatch, error: int) -> list[str]:
+    """From now on no folder can be flushed; those that were to be, in order."""
+    asked: list[str] = []
+
+    def fsync(fd: int) -> None:
+        asked.append(os.readlink(f"/proc/self/fd/{fd}"))
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return asked
+
+
+def test_a_folder_that_the_disk_fails_to_flush_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    part = store.begin(PATH)
+    part.write(b"x")
+    part.seal()
+    failing_folders(monkeypatch, errno.EIO)
+    with pytest.raises(ArchiveError, match="Input/output error"):
+        store.place(part, PATH)
+
+
+def test_a_disk_that_can_not_flush_folders_at_all_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing_folders(monkeypatch, errno.EINVAL)
+    store = Store(tmp_path)
+    part = store.begin(PATH)
+    part.seal()
+    assert store.place(part, PATH)
+
+
+def test_a_folder_whose_own_name_was_not_flushed_is_flushed_by_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "archive")
+    with monkeypatch.context() as patch:
+        asked = failing_folders(patch, errno.EIO)
+        with pytest.raises(ArchiveError):
+            store.begin(PATH)
+        assert asked == [str(tmp_path)]
+    flushed: list[str] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        flushed.append(os.readlink(f"/proc/self/fd/{fd}"))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store.begin(PATH).discard()
+    store.begin(PATH).discard()  # once is enough
+    archive = tmp_path / "archive"
+    assert flushed == [str(each) for each in (tmp_path, archive, archive / "2026")]
 
 
 def test_not_even_a_dangling_link(tmp_path: Path) -> None:

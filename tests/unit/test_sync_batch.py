@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +14,7 @@ import pytest
 
 from agent.archive import Archive
 from agent.archive.sightings import Sighting
-from agent.errors import DiskFullError
+from agent.errors import ArchiveError, DiskFullError
 from agent.sync import SyncEngine
 from agent.sync.batch import BYTES, FILES, LARGEST, Ready, batches
 from tests.faults.memory import SPOOL, Clock, MemoryPhone, distinct
@@ -92,6 +94,34 @@ def test_many_files_cost_one_hash_command_and_few_flushes(
     assert asked["sha256_many"] == 1
     assert len(folders) == 1  # all of them are of the same month
     assert statements.count("COMMIT") < 12
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_no_row_says_more_than_the_disk_has_flushed(
+    phone: MemoryPhone, archive: Archive, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    engine = SyncEngine(archive, phone, [SPOOL])
+    engine.run_once()
+    before = len(archive.recordings())
+    for number in range(40, 40 + count):
+        phone.put(f"/spool/{number}.json", b'{"schema": 1, "number": "117"}')
+        phone.put(f"/spool/{number}.wav", distinct(number))
+    real = os.fsync
+
+    def no_folder(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", no_folder)
+        with pytest.raises(ArchiveError, match="Input/output error"):
+            engine.run_once()
+    assert len(archive.recordings()) == before
+    for _ in range(3):
+        engine.run_once()
+    assert len(archive.recordings()) == before + count
+    assert len([p for p in archive.store.root.rglob("*") if p.is_file()]) == before + count
 
 
 def test_bytes_that_come_twice_in_a_batch_are_filed_once(
