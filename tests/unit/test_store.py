@@ -81,7 +81,7 @@ def failing_folders(monkeypatch: pytest.MonkeyPatch, error: int) -> list[str]:
     asked: list[str] = []
 
     def fsync(fd: int) -> None:
-        asked.append(os.readlink(f"/proc/self/fd/{fd}"))
+        asked.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
         raise OSError(error, os.strerror(error))
 
     monkeypatch.setattr(os, "fsync", fsync)
@@ -123,7 +123,7 @@ def test_a_folder_whose_own_name_was_not_flushed_is_flushed_by_the_next_try(
     real = os.fsync
 
     def fsync(fd: int) -> None:
-        flushed.append(os.readlink(f"/proc/self/fd/{fd}"))
+        flushed.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
