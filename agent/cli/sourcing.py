@@ -19,6 +19,7 @@ from agent.cli.common import App, Target, pass_app
 from agent.cli.rows import iso, when
 from agent.errors import PhoneError, RootError, UsageError
 from agent.naming import explain
+from agent.naming.folders import below
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.folders import Found, chosen_sources, holds, look_over
@@ -74,7 +75,8 @@ def sources(
     Looks for the folders of all dialers and recorder apps that are known, in every user's
     storage and on memory cards, and says what each would bring. What you choose is remembered
     for this phone, and `sync` and `watch` pull it, the old recordings too. FOLDER is a path of
-    the list, the name of a recorder, or `all`. Other folders are named in `offhook.toml`.
+    the list or its number there, the name of a recorder, or `all`. Other folders are named in
+    `offhook.toml`.
     """
     if asks and (add or remove):
         raise UsageError("--choose asks, so --add and --remove make no sense with it")
@@ -180,11 +182,13 @@ def _meant(rows: Sequence[Row], words: Sequence[str]) -> list[Row]:
     meant: list[Row] = []
     for word in words:
         plain = word.rstrip("/")
+        place = below(plain)
         fits = [
             row
-            for row in rows
+            for number, row in enumerate(rows, 1)
             if (word == "all" and row.by in (None, "chosen"))
-            or plain in (row.path, shown(row.path))
+            or plain in (str(number), row.path, shown(row.path))
+            or (place[0] and place == below(row.path))
             or plain == row.found.source.recorder
             or (row.found.row is not None and plain == row.found.row.recorder)
         ]

@@ -126,6 +126,14 @@ def test_only_what_is_chosen_is_pulled_and_read_by_its_name(
     huawei = rows["+4930123456"]
     assert (huawei["contact"], huawei["route"]) == ("Ada", "dialer")
     offhook.good("sources", "--remove", "all")
+    # A person writes the phone's own path, or the number that the list has.
+    place = list(found).index("/sdcard/recordings/call") + 1
+    found = listed(offhook, "--add", "/storage/emulated/0/Sounds/CallRecord/", "--add", str(place))
+    assert {path for path, row in found.items() if row["pulled_by"] == "chosen"} == {
+        "/sdcard/Sounds/CallRecord",
+        "/sdcard/recordings/call",
+    }
+    offhook.good("sources", "--remove", "all")
     put(phone, "/data/media/0/Sounds/CallRecord", "+4930654321_20260109162930.wav", wav(4))
     offhook.good("sync")
     assert len(offhook.rows()) == 2
