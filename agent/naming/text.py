@@ -16,6 +16,12 @@ _COPY = re.compile(
     r"|αντίγραφο|コピー|副本|複製|复件|复制|사본|복사본|نسخة|עותק)(?: ?\(\d{1,2}\))?\Z",
     re.IGNORECASE,
 )
+# What Syncthing, Dropbox and Nextcloud call the other one of two.
+_CONFLICT = re.compile(
+    r"(?:\.sync-conflict-\d{8}-\d{6}-[0-9A-Z]{7}"
+    r"| \((?:[^()]{1,40} )?conflicted copy \d{4}-\d\d-\d\d[ \d-]*\))\Z",
+    re.IGNORECASE,
+)
 # What Google Drive, Windows and others write before it instead.
 _COPY_OF = re.compile(
     r"(?:copy(?: \(\d{1,2}\))? of|kopie (?:von|van)|copie de|c[oó]pia d[ei]|kopia av|kopi a[vf]) ",
@@ -115,8 +121,8 @@ def split(base: str) -> tuple[str, str, bool]:
 
 def _unmarked(stem: str) -> str | None:
     """A stem without a mark of a copy; None where there is none."""
-    mark = None
-    if stem[-1:] in (")", "）") or "~" in stem[-4:]:
+    mark = _CONFLICT.search(stem) if "conflict" in stem else None
+    if mark is None and (stem[-1:] in (")", "）") or "~" in stem[-4:]):
         mark = _NUMBERED.search(stem)
     if mark is None and " - " in stem:
         mark = _COPY.search(stem)

@@ -177,7 +177,13 @@ def test_a_name(name: str, recorder: str | None, start: str | None, facts: dict[
 
 
 @pytest.mark.parametrize(("name", "recorder", "start", "facts"), CALLS)
-@pytest.mark.parametrize("mark", ["(1)", " (2)", "~2", " - Copy", " - Kopie (3)", " - Kopija"])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *("(1)", " (2)", "~2", " - Copy", " - Kopie (3)", " - Kopija"),
+        *(".sync-conflict-20250401-101112-ABCDEF7", " (Eve's conflicted copy 2025-04-01)"),
+    ],
+)
 def test_a_copy_says_the_same(
     mark: str, name: str, recorder: str | None, start: str | None, facts: dict[str, Any]
 ) -> None:
