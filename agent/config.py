@@ -36,6 +36,9 @@ own place for data. Nothing needs to be set.
     path = "/sdcard/Recordings/BCR"
     root = false
 
+    [archive]                       # how new recordings are named in the archive's folder
+    path = "{year}/{month}/{date}_{time}_{direction}_{hash}"
+
     [cleanup]
     after_days = 90                 # remove from the phone what has been archived for so long;
                                     # none: nothing (agent.archive.settings has the rest)
@@ -67,6 +70,7 @@ import platformdirs
 from agent.adb.address import is_address, parse_address
 from agent.adb.reach import WAYS, Way
 from agent.archive import settings as keeping
+from agent.archive.template import DEFAULT, Template
 from agent.audio.announce import TONE_EVERY_S
 from agent.capture.announcement import KINDS, Announcement
 from agent.desk import settings as desk
@@ -104,6 +108,7 @@ class Config:
     desk: desk.Desk = field(default_factory=desk.Desk)
     names: tuple[Pattern, ...] = ()
     cleanup: keeping.Cleanup | None = None
+    template: Template = DEFAULT
 
 
 def home_dir(option: Path | None) -> Path:
@@ -161,6 +166,7 @@ def load_config(home: Path) -> Config:
         desk=desk.desk_of(path, raw),
         names=_names(path, raw, text),
         cleanup=keeping.cleanup_of(path, raw),
+        template=keeping.template_of(path, raw),
     )
 
 

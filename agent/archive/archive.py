@@ -1,8 +1,8 @@
 """The archive: a folder of recordings, and the index of them.
 
-    HOME/archive/YYYY/MM/NAME   the recordings, read-only once filed
-    HOME/offhook.db             the index
-    HOME/offhook.lock           held by the one process that files recordings
+    HOME/archive/…      the recordings, named by a template, read-only once filed
+    HOME/offhook.db     the index
+    HOME/offhook.lock   held by the one process that files recordings
 
 Anyone may read, note, and add phones and calls at any time; only a writer files recordings.
 """
@@ -27,7 +27,8 @@ from agent.archive.lock import WriterLock
 from agent.archive.records import Direction, Fact, Phone, Recording, storable
 from agent.archive.schema import ARCHIVE
 from agent.archive.search import row_of
-from agent.archive.store import Store
+from agent.archive.store import Part, Store
+from agent.archive.template import DEFAULT, Template
 from agent.errors import ConfigError, UsageError
 from agent.phone.calls import LoggedCall
 from agent.phone.files import RemoteFile
@@ -45,7 +46,8 @@ class Archive:
 
     With ``write=True`` it is locked for filing (BusyError if somebody else has it) and what a
     killed run left half done is finished or removed, but for what it recorded here itself
-    (:mod:`agent.archive.live`). ``purpose`` is told to who finds it locked.
+    (:mod:`agent.archive.live`). ``purpose`` is told to who finds it locked. ``template`` names
+    what is filed from now on, and may be changed at any time.
     """
 
     actor = f"offhook {__version__}"
@@ -57,8 +59,10 @@ class Archive:
         write: bool = False,
         purpose: str = "sync",
         clock: Callable[[], int] = now_ms,
+        template: Template = DEFAULT,
     ) -> None:
         self.home = home
+        self.template = template
         self.clock = clock
         self.store = Store(home / "archive")
         self.lock = WriterLock(home / LOCK, purpose)
@@ -235,6 +239,11 @@ class Archive:
         """The recording meant by ``latest``, a list number, or the start of a SHA-256."""
         with self.reading() as db:
             return query.resolve(db, text)
+
+    def begin(self, new: filing.NewRecording, *, keep: bool = False) -> Part:
+        """A part for bytes that are about to come, in the folder where they may go; see
+        :class:`agent.archive.store.Part`."""
+        return self.store.begin(filing.path_of(self, new), keep=keep)
 
     def file_of(self, recording: Recording) -> Path:
         """Where a recording's bytes are."""

@@ -13,6 +13,7 @@ import json
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,11 @@ from sqlite_utils import Database
 
 from agent.archive import arrivals
 from agent.archive.arrivals import Arrival
-from agent.archive.names import archive_path
+from agent.archive.names import split_suffix
 from agent.archive.records import Fact, Recording, storable
 from agent.archive.search import row_of
 from agent.archive.store import Part, disk_errors, seal_all, sha256_of, sync_folder
+from agent.archive.template import times
 from agent.errors import ArchiveError
 from agent.text import shown
 
@@ -68,16 +70,32 @@ class NewRecording:
     recorded: dict[str, str] | None = None
     arrival: Arrival | None = None
 
-    @property
-    def path(self) -> PurePosixPath:
-        """Where it is going to be, if nothing else has that name."""
-        known = {name: fact.value for name, fact in self.facts.items()}
-        return archive_path(
-            known.get("started_ms", self.mtime_ns // 1_000_000),
-            self.original_name,
-            direction=known.get("direction"),
-            number=known.get("number"),
-        )
+
+def path_of(
+    archive: Archive, new: NewRecording, sha256: str | None = None, *, zone: tzinfo | None = None
+) -> PurePosixPath:
+    """Where a recording goes by the archive's template, if nothing else has that name."""
+    stem, suffix = split_suffix(new.original_name)
+    known = {name: fact.value for name, fact in new.facts.items()}
+    started = known.get("started_ms", new.mtime_ns // 1_000_000)
+    values: dict[str, Any] = {
+        **times(started, zone),
+        "direction": known.get("direction"),
+        "number": "".join(ch for ch in str(known.get("number") or "") if ch in "+0123456789"),
+        "contact": known.get("contact"),
+        "recorder": known.get("recorder") or known.get("app") or known.get("route"),
+        "route": known.get("route"),
+        "name": stem,
+        "hash": None if sha256 is None else sha256[:8],
+    }
+    if archive.template.uses("phone"):
+        with archive.reading() as db:
+            row = db.execute(
+                "SELECT coalesce(alias, serial) FROM phones WHERE serial = ?", [new.phone]
+            ).fetchone()
+        values["phone"] = row[0] if row else new.phone
+    texts = {name: None if value is None else str(value) for name, value in values.items()}
+    return archive.template.path(texts, suffix)
 
 
 def columns_of(facts: Mapping[str, Fact]) -> dict[str, Any]:
@@ -198,11 +216,11 @@ def _place(archive: Archive, part: Part, new: NewRecording, work: dict[str, Any]
     if (left := _left(archive, part, new)) is not None:
         return left
     for _ in range(_MOST_NAMES):
-        path = archive.store.free(new.path)
+        path = archive.store.free(path_of(archive, new, part.sha256))
         _write_down(archive, part, path, work)
         if archive.store.place(part, path):
             return path
-    raise ArchiveError(f"no file can be created as {new.path}")
+    raise ArchiveError(f"no file can be created as {path}")
 
 
 def _place_all(
@@ -214,7 +232,7 @@ def _place_all(
     paths: list[PurePosixPath] = []
     with archive.writing():
         for (part, new), work, there in zip(parts, works, left, strict=True):
-            paths.append(there or archive.store.free(new.path, paths))
+            paths.append(there or archive.store.free(path_of(archive, new, part.sha256), paths))
             if there is None:
                 _write_down(archive, part, paths[-1], work)
     for number, ((part, new), work) in enumerate(zip(parts, works, strict=True)):
@@ -240,7 +258,7 @@ def _left(archive: Archive, part: Part, new: NewRecording) -> PurePosixPath | No
     """Where the same bytes lie already, if they do: written down, or under their own name."""
     with archive.reading() as db:
         begun = db.execute("SELECT path FROM filing WHERE sha256 = ?", [part.sha256]).fetchall()
-    for path in (*(PurePosixPath(path) for (path,) in begun), new.path):
+    for path in (*(PurePosixPath(path) for (path,) in begun), path_of(archive, new, part.sha256)):
         if _is_left(archive, part, path):
             return path
     return None
@@ -252,7 +270,7 @@ def _is_left(archive: Archive, part: Part, path: PurePosixPath) -> bool:
     final = archive.store.locate(path)
     try:
         found = final.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     with archive.reading() as db:
         known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [str(path)]).fetchone()

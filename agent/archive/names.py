@@ -1,11 +1,9 @@
-"""Names for archived files: date first, safe on ext4, NTFS, APFS and in a terminal."""
+"""Names for archived files: safe on ext4, NTFS, APFS and in a terminal."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime, tzinfo
-from pathlib import PurePosixPath
 
 LONGEST = 180  # bytes; leaves room below 255 for a suffix, and for the name while it is written
 
@@ -23,11 +21,7 @@ def safe_name(text: str, longest: int = LONGEST) -> str:
     >>> safe_name("CON.wav")
     '_CON.wav'
     """
-    text = unicodedata.normalize("NFC", text)
-    text = "".join(
-        "_" if ch in _UNSAFE or unicodedata.category(ch) in _HIDDEN else ch for ch in text
-    )
-    text = " ".join(text.split()).strip(" .")
+    text = plain(text)
     if text.startswith(("-", "~")):  # not an option, not a home folder
         text = "_" + text[1:]
     if _RESERVED.match(text):
@@ -38,33 +32,26 @@ def safe_name(text: str, longest: int = LONGEST) -> str:
     return (stem or "_") + suffix
 
 
-def archive_path(
-    started_ms: int,
-    original: str,
-    *,
-    direction: str | None = None,
-    number: str | None = None,
-    zone: tzinfo | None = None,
-) -> PurePosixPath:
-    """Where a recording goes below the archive's folder: ``YYYY/MM/name``.
+def plain(text: str, longest: int | None = None) -> str:
+    """``text`` as a part of a name, of at most ``longest`` bytes: nothing that a file system or a
+    terminal takes for more than a letter. Empty where that leaves nothing."""
+    text = unicodedata.normalize("NFC", text)
+    text = "".join(
+        "_" if ch in _UNSAFE or unicodedata.category(ch) in _HIDDEN else ch for ch in text
+    )
+    text = " ".join(text.split()).strip(" .")
+    return text if longest is None else _cut(text, longest).rstrip(" .")
 
-    The time is local (or in ``zone``), as people look for it; the index keeps it in UTC. The
-    last part is the number where it is known, or else the name that the file had on the phone.
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """A file's name, of any path, without its suffix, and the suffix in small letters, or nothing.
+
+    >>> split_suffix("a/b c.WAV ")
+    ('b c', '.wav')
     """
-    try:
-        start = datetime.fromtimestamp(started_ms / 1000, tz=zone).astimezone(zone)
-    except (ValueError, OverflowError, OSError):
-        start = datetime.fromtimestamp(0, tz=zone).astimezone(zone)
-    base = original.rsplit("/", 1)[-1].rstrip(" ")
+    base = name.rsplit("/", 1)[-1].rstrip(" ")
     match = _SUFFIX.search(base)
-    suffix = match.group().lower() if match else ""
-    stem = base[: match.start()] if match else base
-    digits = "".join(ch for ch in number or "" if ch in "+0123456789")
-    parts = [f"{start:%Y-%m-%d_%H-%M-%S}"]
-    if direction:
-        parts.append(direction)
-    parts.append(digits or safe_name(stem, LONGEST - 40))
-    return PurePosixPath(f"{start:%Y}", f"{start:%m}", safe_name("_".join(parts) + suffix))
+    return (base[: match.start()], match.group().lower()) if match else (base, "")
 
 
 def numbered(name: str, count: int) -> str:

@@ -1,4 +1,8 @@
-"""``[cleanup]`` of ``offhook.toml``: what may be removed from the phones.
+"""``[archive]`` and ``[cleanup]`` of ``offhook.toml``: how archived files are named, and what may
+be removed from the phones.
+
+[archive]
+path = "{year}/{month}/{date}_{time}_{direction}_{hash}"    # see agent.archive.template
 
 [cleanup]
 after_days   = 90           # remove from the phone what was archived so many days ago; none: nothing
@@ -12,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.archive.template import DEFAULT, Template, TemplateError
+from agent.errors import ConfigError
 from agent.tables import Table
 
-TABLES = ("cleanup",)
+TABLES = ("archive", "cleanup")
 
 
 @dataclass(frozen=True)
@@ -34,3 +40,14 @@ def cleanup_of(path: Path, raw: dict[str, Any]) -> Cleanup | None:
     keep = table.whole("keep_newest", Cleanup.keep_newest, 0, 1_000_000)
     most = table.whole("most_per_run", Cleanup.most_per_run, 1, 10_000)
     return Cleanup(days, keep, most) if days else None
+
+
+def template_of(path: Path, raw: dict[str, Any]) -> Template:
+    """By what new recordings are named; ConfigError says what is wrong with it."""
+    text = Table(path, raw, "archive", ("path",)).text("path", "a path with fields")
+    if text is None:
+        return DEFAULT
+    try:
+        return Template.parse(text)
+    except TemplateError as error:
+        raise ConfigError(f"{path}: [archive] path {error}", hint=error.hint) from error

@@ -171,7 +171,7 @@ class Store:
 
     def begin(self, path: PurePosixPath, *, keep: bool = False) -> Part:
         """A part for what may become ``path``, in the folder where that is."""
-        final = self.locate(path)
+        final = self.locate(self._enterable(path))
         with disk_errors(final.parent):
             self._make_folder(final.parent)
         return Part(final.with_name(f".{final.name}.{secrets.token_hex(4)}.part"), keep=keep)
@@ -185,12 +185,23 @@ class Store:
 
     def free(self, path: PurePosixPath, taken: Collection[PurePosixPath] = ()) -> PurePosixPath:
         """``path`` if nothing has that name, or the first ``name~N`` that nothing has, and that
-        is not ``taken``."""
-        candidate, count = path, 1
+        is not ``taken``. The same holds for its folders, where a file has the name of one."""
+        candidate = path = self._enterable(path)
+        count = 1
         while candidate in taken or os.path.lexists(self.locate(candidate)):
             count += 1
             candidate = path.with_name(numbered(path.name, count))
         return candidate
+
+    def _enterable(self, path: PurePosixPath) -> PurePosixPath:
+        folder = PurePosixPath()
+        for name in path.parts[:-1]:
+            candidate, count = folder / name, 1
+            while os.path.lexists(self.locate(candidate)) and not self.locate(candidate).is_dir():
+                count += 1
+                candidate = folder / numbered(name, count)
+            folder = candidate
+        return folder / path.name
 
     def place(self, part: Part, path: PurePosixPath, *, sync: bool = True) -> bool:
         """Give a sealed part its name; False, and no change, if something has that name.
@@ -199,7 +210,7 @@ class Store:
         """
         final = self.locate(path)
         with disk_errors(final):
-            # Its sound may have dated it into the month before, whose folder nobody made yet.
+            # What its sound tells may put it into another folder, which nobody made yet.
             self._make_folder(final.parent)
             try:
                 os.link(part.path, final, follow_symlinks=False)
@@ -226,7 +237,7 @@ class Store:
     def clean(self, kept: Collection[Path] = ()) -> list[Path]:
         """Remove the parts that a run left when it died, but for those that are to be kept; only
         the writer may."""
-        stale = sorted(path for path in self.root.glob("*/*/.*.part") if path not in kept)
+        stale = sorted(path for path in self.root.rglob(".*.part") if path not in kept)
         for path in stale:
             with contextlib.suppress(FileNotFoundError), disk_errors(path):
                 path.unlink()

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from agent.adb.reach import Nearby, Way, nearby
 from agent.archive.archive import Archive
+from agent.archive.template import DEFAULT
 from agent.config import Config, PhoneSetting, load_config
 from agent.errors import NoPhoneError, OffhookError, UsageError
 from agent.phone.phone import Phone, open_phone
@@ -79,7 +80,9 @@ class App:
 
     def archive(self, *, write: bool = False, purpose: str = "sync") -> Archive:
         """The archive, to be used as a context manager; one ``write`` at a time."""
-        return Archive(self.home, write=write, purpose=purpose)
+        # Who only reads needs no settings: those of a broken file are not asked for.
+        template = self.config.template if write or self._config is not None else DEFAULT
+        return Archive(self.home, write=write, purpose=purpose, template=template)
 
     def print_json(self, value: Any) -> None:
         """One JSON document on standard output."""

@@ -244,6 +244,7 @@ class Keeper:
 
     def _apply(self, config: Config) -> None:
         before, self._app.config = self._app.config, config
+        self._archive.template = config.template
         if self._phone is None and self._app.phone is None:
             known = {target.label: target for target in self._app.known().values()}
             if known or not self._watched:

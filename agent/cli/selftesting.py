@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 
 from agent import __version__
-from agent.archive.archive import Archive
 from agent.archive.records import Recording
 from agent.audio import hearing
 from agent.audio.hearing.judge import Judgement
@@ -206,7 +205,7 @@ def _test(app: App, phone: Phone, asked: _Asked, path: Path | None) -> _Tested:
     since_ms = time.time_ns() // 1_000_000
     with Bringing(
         phone,
-        lambda write: Archive(app.home, write=write, purpose="selftest"),
+        lambda write: app.archive(write=write, purpose="selftest"),
         lambda serial: read_journal(app.home, serial),
     ) as bringing:
         if not bringing.ours:

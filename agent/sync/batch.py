@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from agent.adb.reconnect import Cancel
 from agent.archive.filing import NewRecording
@@ -74,7 +73,7 @@ def pull(
     phone: PhoneFiles,
     source: Source,
     taken: Sequence[Taken],
-    begin: Callable[[PurePosixPath], Part],
+    begin: Callable[[NewRecording], Part],
     cancel: Cancel,
     on_begin: Callable[[Sighting], None],
 ) -> Taken | None:
@@ -89,7 +88,7 @@ def pull(
         for path, chunks in phone.read_many(list(by_path), root=source.root):
             one = by_path[path]
             on_begin(one.sighting)
-            one.part = part = begin(one.new.path)
+            one.part = part = begin(one.new)
             try:
                 with _closing(chunks):
                     _write(chunks, part, one.sighting.size, cancel)

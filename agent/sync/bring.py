@@ -102,7 +102,7 @@ class Bringer:
         def told(sighting: Sighting) -> None:
             self._tell("pulling", sighting.shown, sighting.size)
 
-        begin = self.archive.store.begin
+        begin = self.archive.begin
         if (broken := pull(self.phone, source, taken, begin, cancel, told)) is not None:
             self._singly(source, broken, report, cancel)  # which waits for the phone
         try:
@@ -217,7 +217,7 @@ class Bringer:
         """A sealed part with the file's bytes, and how they were verified."""
         sighting = one.sighting
         for attempt in range(1 + one.spent, self.rules.attempts + 1):
-            part, one.part = one.part or self.archive.store.begin(one.new.path), None
+            part, one.part = one.part or self.archive.begin(one.new), None
             try:
                 how = self._fetch_and_verify(source, one, part, cancel)
                 if part.size != sighting.size:

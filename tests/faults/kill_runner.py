@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from agent.archive import Archive
+from agent.archive.template import Template
 from agent.audio.measure import warm_up
 from agent.phone.calls import LoggedCall
 from agent.sync import Rules, SyncEngine
@@ -27,6 +28,8 @@ from tests.faults.memory import FOLDER, SPOOL, START_MS, Clock, MemoryPhone, wav
 
 _WATCHED = ("/agent/archive/", "/agent/sync/")
 _KILLED = 9
+#: By which names clash, and one of them is another when its sidecar has come.
+_NAMES = Template.parse("{year}/{month}/{date}_{time}_{number}_{name}")
 
 
 def a_phone(*, later: bool = False) -> MemoryPhone:
@@ -51,7 +54,7 @@ def sync_all(home: Path, *, later: bool = False) -> None:
     """Two scans, with time between them, so that everything is taken."""
     clock = Clock()
     phone = a_phone(later=later)
-    with Archive(home, write=True, clock=clock) as archive:
+    with Archive(home, write=True, clock=clock, template=_NAMES) as archive:
         engine = SyncEngine(archive, phone, [SPOOL, FOLDER], rules=Rules(sidecar_wait_s=3))
         engine.run_once()
         clock.go(20)

@@ -16,6 +16,7 @@ import pytest
 from agent.archive import Archive
 from agent.archive.audit import audit
 from agent.archive.consents import CONSENTS
+from agent.archive.template import Template
 from agent.errors import ArchiveError, DiskFullError
 from agent.sync import SyncEngine
 from tests.faults.memory import SPOOL, Clock, MemoryPhone, wav
@@ -180,7 +181,8 @@ def test_a_disk_without_hard_links_gets_its_files_too(
             f"/spool/{name}.json", b'{"schema": 1, "number": "117", "started_ms": 1772716927000}'
         )
         phone.put(f"/spool/{name}.wav", wav(0.2 if name == "a" else 0.3))
-    with Archive(tmp_path, write=True) as archive:
+    names = Template.parse("{date}_{number}")
+    with Archive(tmp_path, write=True, template=names) as archive:
         report = SyncEngine(archive, phone, [SPOOL]).run_once()
         assert len(report.filed) == 2
         assert len({one.path for one in archive.recordings()}) == 2

@@ -47,7 +47,7 @@ def put(archive: Archive, data: bytes, *, name: str = "x.wav", **facts: Any) -> 
         facts={},
     )
     new.facts = {key: Fact(value, "test", "told") for key, value in stated.items()}
-    part = archive.store.begin(new.path)
+    part = archive.begin(new)
     part.write(data)
     return file_part(archive, part, new)[0]
 
@@ -305,7 +305,7 @@ def test_a_filing_that_was_cut_off_is_finished_at_the_next_start(tmp_path: Path)
 
 def test_parts_of_a_dead_run_are_removed_but_only_by_a_writer(tmp_path: Path) -> None:
     with Archive(tmp_path, write=True) as archive:
-        part = archive.store.begin(NewRecording("x.wav", START * 10**6).path)
+        part = archive.begin(NewRecording("x.wav", START * 10**6))
         part.write(b"half")
         part._close()
     with Archive(tmp_path):

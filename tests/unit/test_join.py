@@ -39,7 +39,7 @@ def record(archive: Archive, ringing: int, *, number: str | None = None) -> str:
         source="offhook",
         facts={k: Fact(v, "sidecar", "stated") for k, v in facts.items() if v is not None},
     )
-    part = archive.store.begin(new.path)
+    part = archive.begin(new)
     part.write(json.dumps(facts).encode())
     part.seal(new.mtime_ns)
     recording, _ = file_part(archive, part, new)

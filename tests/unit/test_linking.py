@@ -49,7 +49,7 @@ def put(archive: Archive, start: int, length_s: float = 30.0, **said: Any) -> Re
         source="folder",
         facts={k: Fact(v, "test", "stated") for k, v in facts.items()},
     )
-    part = archive.store.begin(new.path)
+    part = archive.begin(new)
     part.write(json.dumps(facts).encode())
     recording, _ = file_part(archive, part, new)
     return recording
@@ -236,7 +236,7 @@ def test_a_recorders_name_is_enough_to_join_by(
             [ended * 10**6],
         )
     new.sighting = 1
-    part = archive.store.begin(new.path)
+    part = archive.begin(new)
     part.write(b"voice")
     recording, _ = file_part(archive, part, new)
     archive.join_calls("S1")

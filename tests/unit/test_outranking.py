@@ -45,7 +45,7 @@ def put(archive: Archive, sure: Confidence, start: int = T + 7000, **said: Any) 
         source="folder",
         facts=facts,
     )
-    part = archive.store.begin(new.path)
+    part = archive.begin(new)
     part.write(repr(facts).encode())
     recording, _ = file_part(archive, part, new)
     return recording

@@ -291,13 +291,13 @@ def test_import_reads_by_it(tmp_path: Path) -> None:
         '[[names]]\nrecorder = "odd"\npattern = "x{start:%d%m%y}y{number}"\n'
         f'examples = [{{ name = "{name}", start = 2026-05-12, number = "030123456" }}]\n'
     )
-    home = write(tmp_path / "home", text)
+    home = write(tmp_path / "home", text + '[archive]\npath = "{year}/{date}_{number}"\n')
     (tmp_path / name).write_bytes(wav(0.2))
     words = ["--home", str(home), "--json", "import", str(tmp_path / name), "--dry-run"]
     result = CliRunner().invoke(cli, words, standalone_mode=False)
     assert result.exception is None
     (file,) = json.loads(result.stdout)["files"]
-    assert (file["started"][:10], file["archived"].endswith("_030123456.wav")) == (
+    assert (file["started"][:10], file["archived"]) == (
         "2026-05-12",
-        True,
+        "2026/2026-05-12_030123456.wav",
     )

@@ -5,18 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import unicodedata
-from datetime import UTC
 from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.archive.names import LONGEST, archive_path, numbered, safe_name
+from agent.archive.names import LONGEST, numbered, safe_name
 from agent.archive.store import Store
 from agent.errors import ArchiveError, IntegrityError
 
-START = 1_772_716_927_000
 PATH = PurePosixPath("2026/03/a.wav")
 
 
@@ -35,24 +33,6 @@ def test_any_text_makes_a_safe_name(text: str) -> None:
 @pytest.mark.parametrize("name", ["CON", "con.wav", "Lpt1.x.wav", "NUL .wav", "COM¹"])
 def test_names_of_devices_are_no_names(name: str) -> None:
     assert safe_name(name).startswith("_")
-
-
-def test_the_path_begins_with_the_date_and_has_who_it_was() -> None:
-    path = archive_path(START, "rec.WAV", direction="in", number="+41 79 123", zone=UTC)
-    assert str(path) == "2026/03/2026-03-05_13-22-07_in_+4179123.wav"
-    assert archive_path(START, "a/../b c.m4a", zone=UTC).name == "2026-03-05_13-22-07_b c.m4a"
-
-
-@pytest.mark.parametrize("ms", [-(10**20), 10**20, 0, -1])
-def test_a_date_that_can_not_be_is_no_error(ms: int) -> None:
-    assert archive_path(ms, "x.wav", zone=UTC).name.endswith("_x.wav")
-
-
-@given(st.text(max_size=200), st.text(max_size=50))
-def test_any_name_and_number_stay_in_their_folder(name: str, number: str) -> None:
-    path = archive_path(START, name, direction="in", number=number, zone=UTC)
-    assert path.parts[:2] == ("2026", "03")
-    assert len(path.parts) == 3
 
 
 def test_a_second_file_of_the_same_name_gets_a_suffix() -> None:
@@ -143,6 +123,18 @@ def test_not_even_a_dangling_link(tmp_path: Path) -> None:
     part.discard()
     assert not (tmp_path / "elsewhere").exists()
     assert store.free(PATH).name == "a~2.wav"
+
+
+def test_a_file_that_has_a_folders_name_is_gone_round(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "2026").write_text("a file, by another template")
+    (tmp_path / "2026~2").symlink_to(tmp_path / "nowhere")
+    part = store.begin(PATH)
+    part.write(b"x")
+    part.seal()
+    path = store.free(PATH)
+    assert str(path) == "2026~3/03/a.wav"
+    assert store.place(part, path)
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "."])

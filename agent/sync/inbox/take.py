@@ -17,8 +17,7 @@ from agent.adb.reconnect import Cancel
 from agent.archive import arrivals
 from agent.archive.archive import Archive
 from agent.archive.arrivals import Arrival
-from agent.archive.filing import NewRecording, file_known, file_part
-from agent.archive.names import numbered
+from agent.archive.filing import NewRecording, file_known, file_part, path_of
 from agent.archive.records import Fact, Recording
 from agent.archive.sightings import Sighting
 from agent.archive.store import sha256_of
@@ -186,7 +185,7 @@ class Importer:
         started = new.facts["started_ms"].value
         outcome = replace(
             outcome,
-            archived=str(self._free(new.path)),
+            archived=str(self.archive.store.free(path_of(self.archive, new, sha256), self._names)),
             started_ms=started,
             duration_s=new.sound.get("duration_s"),
         )
@@ -269,14 +268,6 @@ class Importer:
             raise
         arrivals.decoded(self.archive, new.arrival)
 
-    def _free(self, path: PurePosixPath) -> PurePosixPath:
-        """As :meth:`agent.archive.store.Store.free`, with the names that are only planned."""
-        candidate, count = path, 1
-        while os.path.lexists(self.archive.store.locate(candidate)) or candidate in self._names:
-            count += 1
-            candidate = path.with_name(numbered(path.name, count))
-        return candidate
-
     # Do
 
     def _file(self, plan: _Plan) -> tuple[Recording, bool]:
@@ -285,7 +276,7 @@ class Importer:
         assert sha256 is not None
         if (known := file_known(self.archive, sha256, new)) is not None:
             return known, False
-        part = self.archive.store.begin(new.path)
+        part = self.archive.begin(new)
         try:
             for chunk in self._chunks(plan.file):
                 part.write(chunk)

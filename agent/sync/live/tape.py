@@ -78,7 +78,7 @@ class Tape:
         self.levels = Levels(ear.rate, ear.channels)
         self._width = 2 * ear.channels
         check_room(archive)
-        self._part = archive.store.begin(known.new(time.time_ns()).path, keep=True)
+        self._part = archive.begin(known.new(time.time_ns()), keep=True)
         try:
             self.keep()
             self._part.write(self._encoder.header)
