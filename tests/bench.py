@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benches import transfers
+from tests.benches import old, transfers
 from tests.benches.calls import call_to_row
 from tests.benches.field import Field, field
 from tests.benches.table import Entry, table
@@ -31,18 +31,22 @@ FULL: dict[str, Bench] = {
     "small": lambda f, runs: transfers.pull(f, 1000, 256 * KIB, "256 KiB", runs + 2),
     "middle": lambda f, runs: transfers.pull(f, 20, 16 * MIB, "16 MiB", runs),
     "large": lambda f, runs: transfers.pull(f, 1, GIB, "1 GiB", runs),
+    "sync": lambda f, runs: transfers.sync(f, 1000, 256 * KIB, "256 KiB", runs),
     "root": lambda f, runs: transfers.root_read(f, 256 * MIB, "256 MiB", runs),
     "list": lambda f, runs: transfers.listing(f, 100_000, runs),
     "commands": lambda f, runs: transfers.commands(f, 1000, runs),
+    "old": lambda f, runs: old.nothing_to_do(f, 100_000, runs),
 }
 
 #: The same in small, to see that it works: its figures say nothing.
 TINY: dict[str, Bench] = {
     "small": lambda f, runs: transfers.pull(f, 5, 20 * KIB, "20 KiB", runs),
     "large": lambda f, runs: transfers.pull(f, 1, MIB, "1 MiB", runs),
+    "sync": lambda f, runs: transfers.sync(f, 5, 20 * KIB, "20 KiB", runs),
     "root": lambda f, runs: transfers.root_read(f, MIB, "1 MiB", runs),
     "list": lambda f, runs: transfers.listing(f, 200, runs),
     "commands": lambda f, runs: transfers.commands(f, 3, runs),
+    "old": lambda f, runs: old.nothing_to_do(f, 40, runs),
 }
 
 

@@ -33,11 +33,35 @@ _PHONE_APPS = ("com.android.phone", "com.android.server.telecom", "phone")
 _PRECISIONS = {"minute": 60.0, "day": 86_400.0}
 _PREFIX = re.compile(r"([a-z]{3,12})[_-]")
 _DAY_MS = 86_400_000
+#: A call that began farther from a recording than that is none of its own, whatever its start
+#: means: two zones off (51 h), a day that is named only, a part of a long call.
+_REACH_MS = 4 * _DAY_MS
 
 _OPEN = (
     "recordings.phone = :phone AND recordings.started_ms >= :since"
     " AND NOT EXISTS (SELECT 1 FROM joins WHERE joins.recording_id = recordings.id"
     " AND (settled_by = 'user' OR score IS NULL OR score >= :sure))"
+)
+
+
+def _near(at: str) -> str:
+    return (
+        "EXISTS (SELECT 1 FROM calls WHERE calls.phone = :phone"  # noqa: S608
+        f" AND calls.date_ms BETWEEN {at} - :reach AND {at} + :reach)"
+    )
+
+
+def _fact_at(name: str) -> str:
+    """A fact's value, in SQL; NULL too where the facts are not what SQLite takes for JSON."""
+    return (
+        f"CASE WHEN instr(facts, '\"{name}\"') AND json_valid(facts)"
+        f" THEN json_extract(facts, '$.{name}.value') END"
+    )
+
+
+#: Of old recordings, of which there may be very many, hardly any has a call that is known.
+_NEAR = " OR ".join(
+    _near(at) for at in ("recordings.started_ms", _fact_at("ringing_ms"), _fact_at("offhook_ms"))
 )
 
 
@@ -164,10 +188,15 @@ def add_contacts(archive: Archive, serial: str, contacts: Iterable[Contact]) -> 
 
 def _new(db: Database, serial: str, since: int) -> list[tuple[dict[str, Any], Decision]]:
     """Open recordings that get a call now, or another one than they had."""
+    # A start by this computer's clock is as far off as the phone's clock ever was.
+    off = db.execute(
+        "SELECT coalesce(max(abs(clock_ms) + coalesce(clock_error_ms, 0)), 0) FROM looks WHERE phone = ?",
+        [serial],
+    ).fetchone()
     rows = list(
         db.query(
-            f"SELECT * FROM recordings WHERE {_OPEN}",  # noqa: S608
-            {"phone": serial, "since": since, "sure": SURE},
+            f"SELECT * FROM recordings WHERE {_OPEN} AND ({_NEAR})",  # noqa: S608
+            {"phone": serial, "since": since, "sure": SURE, "reach": _REACH_MS + off[0]},
         )
     )
     if not rows:
@@ -183,8 +212,7 @@ def _decisions(
     db: Database, serial: str, rows: list[dict[str, Any]]
 ) -> list[tuple[dict[str, Any], Decision]]:
     looks = calls.looks(db, serial)
-    times = _file_times(db, serial)
-    heards = [heard_of(row, looks, times.get(row["sha256"])) for row in rows]
+    heards = [heard_of(row, looks, _file_ms(db, serial, row)) for row in rows]
     log = Log(calls.logged(db, serial), looks)
     ids = {row["id"] for row in rows}
     first = min((one.start_ms for one in heards), default=0) - _DAY_MS
@@ -203,20 +231,18 @@ def _decisions(
         if row["call_sim"] and _stated(facts, "sim") and (row["sure"] or 0) >= SURE:
             pairs.append((_kind(row), str(_stated(facts, "sim")), row["call_sim"]))
         if row["started_ms"] is not None and first <= row["started_ms"] <= last:
-            taken[row["joined"]].append(heard_of(row, looks, times.get(row["sha256"])))
+            taken[row["joined"]].append(heard_of(row, looks, _file_ms(db, serial, row)))
     decided = decide(heards, log, taken=taken, sims=calls.sims_of(pairs))
     return list(zip(rows, decided, strict=True))
 
 
-def _file_times(db: Database, serial: str) -> dict[str, int]:
-    """When each recording's file was last written on the phone, in ms."""
-    rows = db.execute(
-        "SELECT recordings.sha256, min(sightings.mtime_ns) FROM sightings JOIN recordings"
-        " ON recordings.sha256 = sightings.sha256 AND recordings.size = sightings.size"
-        " WHERE sightings.phone = ? GROUP BY recordings.sha256",
-        [serial],
-    )
-    return {sha256: mtime_ns // 1_000_000 for sha256, mtime_ns in rows}
+def _file_ms(db: Database, serial: str, row: Mapping[str, Any]) -> int | None:
+    """When a recording's file was last written on the phone, in ms."""
+    (mtime_ns,) = db.execute(
+        "SELECT min(mtime_ns) FROM sightings WHERE sha256 = ? AND size = ? AND phone = ?",
+        [row["sha256"], row["size"], serial],
+    ).fetchone()
+    return None if mtime_ns is None else int(mtime_ns) // 1_000_000
 
 
 def heard_of(row: Mapping[str, Any], looks: list[Look], file_ms: int | None = None) -> Heard:

@@ -15,7 +15,7 @@ from agent.text import shown
 State = Literal["seen", "settling", "pulling", "filed", "failed", "gone", "empty"]
 
 
-@dataclass
+@dataclass(slots=True)
 class Sighting:
     """A file at a path on a phone, as it was last seen there.
 
@@ -56,7 +56,7 @@ def current(db: Database, phone: str, source: str) -> dict[str, Sighting]:
         f"SELECT {_COLUMNS} FROM sightings WHERE phone = ? AND source = ? AND current",  # noqa: S608
         [phone, source],
     )
-    found = (_sighting_of(row) for row in rows)
+    found = map(_sighting_of, rows)
     return {sighting.path: sighting for sighting in found}
 
 
@@ -137,9 +137,8 @@ def update(db: Database, sighting: Sighting, now_ms: int, **changes: Any) -> Non
 
 
 def _sighting_of(row: tuple[Any, ...]) -> Sighting:
-    values = list(row)
-    values[3] = path_text(values[3])
-    return Sighting(*values)
+    row_id, phone, source, path, *rest = row
+    return Sighting(row_id, phone, source, path_text(path), *rest)
 
 
 def _int64(value: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from agent.adb.reconnect import Cancel
 
@@ -62,14 +62,22 @@ class Source:
         return bool(self.left) and self.fingerprint(file) in self.left
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
+class RemoteFile(NamedTuple):
     """A regular file as one scan saw it: absolute path, size in bytes, mtime in nanoseconds."""
 
     path: str
     size: int
     mtime_ns: int
     inode: int = 0
+
+
+@dataclass
+class Seen:
+    """A listing that was seen, to tell it from a later one. ``mark``: a hash of what the phone
+    said, b"" before the first; ``count``: how many files that were."""
+
+    mark: bytes = b""
+    count: int = 0
 
 
 class PhoneFiles(Protocol):
@@ -81,6 +89,10 @@ class PhoneFiles(Protocol):
 
     def scan(self, source: Source) -> list[RemoteFile]:
         """All regular files below a source's folder; an absent folder is an empty one."""
+
+    def scan_unless(self, seen: Seen, source: Source) -> list[RemoteFile] | None:
+        """As :meth:`scan`, and noted in ``seen``; None where the phone said the very same when
+        that was noted last. So a folder of very many old files costs little."""
 
     def read(self, path: str, *, root: bool, offset: int = 0) -> Iterator[bytes]:
         """The file's bytes from an offset on, in chunks; FileGoneError if it is not there."""

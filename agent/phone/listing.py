@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from agent.errors import RemoteError
@@ -18,8 +18,15 @@ from agent.text import shown
 
 How = Literal["printf", "stat"]
 
-#: What tells how a phone can list; for :func:`how`.
-PROBE = "find / -maxdepth 0 -printf '%T@ %i printf\\n' 2>/dev/null; stat -c '%Y %y %i stat' /"
+#: What tells how a phone can list; for :func:`how` and :func:`gathers`.
+PROBE = (
+    "find / -maxdepth 0 -printf '%T@ %i printf\\n' 2>/dev/null; stat -c '%Y %y %i stat' /; "
+    "(set -o pipefail; { echo 1 gath; echo er; echo s it all; } | dd ibs=5 obs=7; "
+    "false | true || echo and fails) 2>/dev/null"
+)
+_GATHERED = "\n1 gath\ner\ns it all\nand fails\n"
+#: toybox's find and stat flush each line, and each line by itself is a packet of adbd's.
+_GATHER = "dd ibs=4096 obs=65536 2>/dev/null"
 
 
 def how(said: str) -> How:
@@ -36,15 +43,21 @@ def how(said: str) -> How:
     )
 
 
+def gathers(said: str) -> bool:
+    """Whether the phone can gather small pieces to large ones, and a pipe tells of a failure in
+    it; out of what the phone said to :data:`PROBE`."""
+    return said.endswith(_GATHERED)
+
+
 _LONGEST = 1 << 16  # bytes of a record: Linux has no path of more than 4096
 _LONGEST_SHOWN = 200
 
 
 class Listing:
     """One listing: what to run, and what its output says. ``folders`` are absolute paths, of
-    which none lies in another."""
+    which none lies in another. ``gather``: see :func:`gathers`."""
 
-    def __init__(self, folders: str | Sequence[str], way: How) -> None:
+    def __init__(self, folders: str | Sequence[str], way: How, *, gather: bool = False) -> None:
         self._mark = b"" if way == "printf" else f"/{secrets.token_hex(6)}\n".encode()
         quoted = shlex.join([folders] if isinstance(folders, str) else folders)
         if way == "printf":
@@ -56,35 +69,46 @@ class Listing:
             f'set --; for d in {quoted}; do [ ! -d "$d" ] || set -- "$@" "$d/"; done; '
             f'[ $# -gt 0 ] || exit 0; find "$@" -type f {action}'
         )
+        if gather:
+            self.script = f"set -o pipefail; {self.script} | {_GATHER}"
 
     def files(self, chunks: Iterable[bytes]) -> Iterator[RemoteFile]:
         """The files, as their records come; RemoteError for one that makes no sense.
 
         When the chunks end with an error, every record that came whole was given before it.
         """
-        separator, parse = (self._mark, _by_stat) if self._mark else (b"\0", _by_printf)
+        for records in self.records(chunks):
+            yield from self.parsed(records)
+
+    def records(self, chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+        """The records, some at once, without their ends; RemoteError for one that is too long.
+
+        They are the same of every listing of the same files in the same order.
+        """
+        separator = self._mark or b"\0"
         rest = b""
         for chunk in chunks:
             *records, rest = (rest + chunk).split(separator)
-            for record in records:
-                yield _checked(parse, record)
+            yield records
             if len(rest) > _LONGEST:
                 raise _senseless(rest)
         if rest:
             raise _senseless(rest)
+
+    def parsed(self, records: Iterable[bytes]) -> Iterator[RemoteFile]:
+        """The files that records tell of; RemoteError for one that makes no sense."""
+        parse = _by_stat if self._mark else _by_printf
+        for record in records:
+            try:
+                yield parse(record)
+            except ValueError as error:
+                raise _senseless(record) from error
 
 
 def vanished(error: RemoteError) -> bool:
     """Whether all that went wrong in a listing is that files were gone before they were told."""
     lines = error.stderr.splitlines()
     return bool(lines) and all(line.endswith("No such file or directory") for line in lines)
-
-
-def _checked(parse: Callable[[bytes], RemoteFile], record: bytes) -> RemoteFile:
-    try:
-        return parse(record)
-    except ValueError as error:
-        raise _senseless(record) from error
 
 
 def _senseless(record: bytes) -> RemoteError:

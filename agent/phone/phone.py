@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import time
@@ -17,8 +18,8 @@ from agent.adb.reconnect import Cancel, LastingLink
 from agent.adb.shell import Completed
 from agent.errors import FileGoneError, RemoteError
 from agent.phone.facts import Facts, read_facts
-from agent.phone.files import RemoteFile, Source
-from agent.phone.listing import PROBE, How, Listing, how, vanished
+from agent.phone.files import RemoteFile, Seen, Source
+from agent.phone.listing import PROBE, How, Listing, gathers, how, vanished
 from agent.phone.removing import Meant, Removal, removal_of, script_of
 from agent.phone.root import Root, find_root
 from agent.text import shown
@@ -104,13 +105,28 @@ class Phone:
 
     def files_below(self, folders: Sequence[str], *, root: bool) -> list[RemoteFile]:
         """All regular files below folders, of which none lies in another, by one command."""
-        listing = Listing(folders, self._how_to_list)
-        found: list[RemoteFile] = []
+        listing = self._listing(folders)
+        return list(listing.parsed(self._records(listing, root=root)))
+
+    def scan_unless(self, seen: Seen, source: Source) -> list[RemoteFile] | None:
+        """See :class:`agent.phone.files.PhoneFiles`."""
+        listing = self._listing([source.path])
+        records = self._records(listing, root=source.root)
+        # No record has a NUL: it ends them, or they end with a path.
+        mark = hashlib.sha256(b"\0".join(records)).digest()
+        if mark == seen.mark:
+            return None
+        files = list(listing.parsed(records))
+        seen.mark, seen.count = mark, len(files)
+        return files
+
+    def _records(self, listing: Listing, *, root: bool) -> list[bytes]:
+        found: list[bytes] = []
         try:
-            for file in listing.files(self._output(listing.script, root=root)):
-                found.append(file)  # noqa: PERF402 - what came before an error counts
+            for some in listing.records(self._output(listing.script, root=root)):
+                found += some
         except RemoteError as error:
-            if not vanished(error):
+            if not vanished(error):  # else what came before counts
                 raise
         return found
 
@@ -200,9 +216,16 @@ class Phone:
                 raise FileGoneError(f"{shown(path)} is not on the phone any more") from error
             raise
 
+    def _listing(self, folders: Sequence[str]) -> Listing:
+        return Listing(folders, self._how_to_list, gather=gathers(self._probed))
+
     @cached_property
     def _how_to_list(self) -> How:
-        return how(self.run(PROBE).text)
+        return how(self._probed)
+
+    @cached_property
+    def _probed(self) -> str:
+        return self.run(PROBE).text
 
 
 def _digest(said: bytes) -> str | None:

@@ -7,6 +7,7 @@ killed anywhere is made good by the next one. Nothing on the phone is changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from agent.adb.reconnect import Cancel
 from agent.archive.archive import Archive
@@ -15,7 +16,7 @@ from agent.archive.sightings import Sighting
 from agent.audio.measure import warm_up
 from agent.errors import LinkError, PhoneError
 from agent.naming.sidecar import Sidecar
-from agent.phone.files import PhoneFiles, Source
+from agent.phone.files import PhoneFiles, Seen, Source
 from agent.sync.batch import Ready, batches
 from agent.sync.bring import Bringer
 from agent.sync.describe import complete
@@ -46,6 +47,8 @@ class SyncEngine(Bringer):
     ) -> None:
         super().__init__(archive, phone, on_event, rules or Rules(), place)
         self.sources = tuple(sources)
+        self._seen: dict[Source, Seen] = {}
+        self._idle: set[Source] = set()  # where nothing was left to do when that was seen
         archive.add_phone(self.serial)
         warm_up()
 
@@ -72,6 +75,8 @@ class SyncEngine(Bringer):
         cancel = cancel or never()
         try:
             spotted = self._spot(source, report)
+            if spotted is None:
+                return report
             ready = [
                 Ready(sighting, flags)
                 for sighting in spotted.recordings
@@ -93,11 +98,23 @@ class SyncEngine(Bringer):
         if report.filed or report.completed:
             for recording in self.archive.join_calls(self.serial):
                 self._tell("joined", recording.original_name, recording=recording)
+        if report.idle:
+            self._idle.add(source)
         return report
 
-    def _spot(self, source: Source, report: Report) -> Spotted:
-        files = self.phone.scan(source)
-        report.scanned = len(files)
+    def _spot(self, source: Source, report: Report) -> Spotted | None:
+        """What a scan found; None where all is as it was when nothing was left to do."""
+        before = self._seen.get(source, Seen())
+        seen = replace(before) if source in self._idle else Seen()
+        files = self.phone.scan_unless(seen, source)
+        report.scanned = seen.count
+        if files is None:
+            return None
+        self._idle.discard(source)
+        if seen.mark != before.mark and source.recorder is not None:
+            # What is new here may say something of what is there.
+            self._idle -= {other for other in self._idle if other.recorder == source.recorder}
+        self._seen[source] = seen
         spotted = spot(self.archive, self.serial, source, files)
         self._scenes.keep(source, spotted)
         for sighting in spotted.new:

@@ -84,6 +84,13 @@ class Report:
         """Whether nothing failed and the link held to the end."""
         return not self.failed and self.link_lost is None
 
+    @property
+    def idle(self) -> bool:
+        """Whether there was nothing to do, and is nothing to be done later."""
+        done = (self.filed, self.duplicates, self.completed, self.gone)
+        left = (self.failed, self.waiting, self.link_lost, self.cancelled, self.again_in_s)
+        return not any(done) and not any(left)
+
     def come_back(self, seconds: float) -> None:
         """Look again in so many seconds, if not earlier."""
         seconds = max(seconds, 0.05)

@@ -13,7 +13,7 @@ from agent.naming import Pattern, explain
 from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.pull import read_small
-from agent.sync.settled import Rules, Scene, Settled, settled
+from agent.sync.settled import Rules, Scene, Settled, only_calls, settled
 from agent.sync.spot import SIDECAR, Spotted, flat, stem
 
 _MOST_READ = 1000  # sidecars that are remembered
@@ -44,6 +44,8 @@ class Scenes:
 
     def settled(self, source: Source, sighting: Sighting, cancel: Cancel) -> Settled:
         """What its recorder's rule says of a file; LinkError when the phone is gone."""
+        if only_calls(source) and not explain(sighting.path, own=self._own).is_call:
+            return Settled(theirs=True)
         now = self._archive.clock()
         beside = self.sidecar_of(source, sighting)
         for file in (sighting, beside):
@@ -76,7 +78,6 @@ class Scenes:
                 0.0 if beside is None else (now - beside.unchanged_ms) / 1000,
                 lambda: self._read_once(source, beside, cancel) if beside else None,
                 {other: found for other, found in self._kin(source) if other != source},
-                lambda: explain(sighting.path, own=self._own).is_call,
             )
         )
 
@@ -89,15 +90,8 @@ class Scenes:
         if "staging" in source.traits and (near := self._lengthened(source, sighting)) is not None:
             return near
         name = flat(source, stem(sighting.path)) + SIDECAR
-        return next(
-            (
-                sidecar
-                for other, found in self._kin(source)
-                for path, sidecar in found.sidecars.items()
-                if flat(other, path) == name
-            ),
-            None,
-        )
+        kin = (found.flat_sidecar(other, name) for other, found in self._kin(source))
+        return next((sidecar for sidecar in kin if sidecar is not None), None)
 
     def _lengthened(self, source: Source, sighting: Sighting) -> Sighting | None:
         """The sidecar of a file that BCR could not move, and so not rename: it is named after the

@@ -63,8 +63,7 @@ class Scene:
     ``unchanged_s``: for how long the file has been as it is. ``quiet_s``: the same, but counted
     anew while a call is on. ``idle_s``: for how long no call has been seen to be on. ``beside``
     is its sidecar, and ``said`` what that says; ``beside_s``
-    for how long that has been as it is. ``others`` are the recorder's other folders. ``is_call``:
-    whether the file has the name of a call's recording.
+    for how long that has been as it is. ``others`` are the recorder's other folders.
     """
 
     source: Source
@@ -78,7 +77,6 @@ class Scene:
     beside_s: float = 0.0
     said: Callable[[], Sidecar | None] = lambda: None
     others: Mapping[Source, Spotted] = field(default_factory=dict)
-    is_call: Callable[[], bool] = lambda: True
 
 
 Rule = Callable[[Scene], Settled]
@@ -86,10 +84,14 @@ Rule = Callable[[Scene], Settled]
 
 def settled(scene: Scene) -> Settled:
     """Whether a file can be taken, by its recorder's rule."""
-    if SHARED in scene.source.traits and scene.source.recorder != "bcr" and not scene.is_call():
-        return Settled(theirs=True)
     usual = _in_place if IN_PLACE in scene.source.traits else _unchanged
     return RULES.get(scene.source.recorder or "", usual)(scene)
+
+
+def only_calls(source: Source) -> bool:
+    """Whether what has not the name of a call's recording is others', and stays alone: there is
+    more of that in a folder than there are calls."""
+    return SHARED in source.traits and source.recorder != "bcr"
 
 
 def _unchanged(scene: Scene) -> Settled:
@@ -175,9 +177,7 @@ def _bcr_copied(scene: Scene) -> bool:
     """Whether the same name with another size lies in another folder: it is being copied."""
     name, size = flat(scene.source, scene.sighting.path), scene.sighting.size
     return any(
-        flat(source, twin.path) == name and twin.size != size
-        for source, spotted in scene.others.items()
-        for twin in spotted.recordings
+        spotted.flat_sizes(source, name) - {size} for source, spotted in scene.others.items()
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlite_utils import Database
 
@@ -50,10 +51,28 @@ class Spotted:
     logs: set[str] = field(default_factory=set)
     new: list[Sighting] = field(default_factory=list)
     gone: list[Sighting] = field(default_factory=list)
+    _flat_sidecars: dict[str, Sighting] | None = None
+    _flat_sizes: dict[str, set[int]] | None = None
 
     def sidecar_of(self, sighting: Sighting) -> Sighting | None:
         """The sidecar that lies beside a recording, if there is one."""
         return self.sidecars.get(stem(sighting.path) + SIDECAR)
+
+    def flat_sidecar(self, source: Source, name: str) -> Sighting | None:
+        """The sidecar whose path is ``name`` as :func:`flat` has it; of several, the first."""
+        if self._flat_sidecars is None:
+            self._flat_sidecars = {}
+            for path, sidecar in self.sidecars.items():
+                self._flat_sidecars.setdefault(flat(source, path), sidecar)
+        return self._flat_sidecars.get(name)
+
+    def flat_sizes(self, source: Source, name: str) -> set[int]:
+        """The sizes of the recordings whose path is ``name`` as :func:`flat` has it."""
+        if self._flat_sizes is None:
+            self._flat_sizes = defaultdict(set)
+            for one in self.recordings:
+                self._flat_sizes[flat(source, one.path)].add(one.size)
+        return self._flat_sizes.get(name, set())
 
 
 def flat(source: Source, path: str) -> str:
@@ -65,17 +84,20 @@ def flat(source: Source, path: str) -> str:
 def spot(archive: Archive, serial: str, source: Source, files: Iterable[RemoteFile]) -> Spotted:
     """Bring the sightings of a source up to date with a scan of it, and sort them."""
     now = archive.clock()
-    files = list(files)
     with archive.reading() as db:
         known = sightings.current(db, serial, source.name)
-    wanted = {
-        file.path: _bounded(file)
-        for file in files
-        if kind_of(file.path) and (file.path in known or not source.leaves(file))
-    }
     spotted = Spotted()
-    logs = (f.path.removesuffix(LOG) for f in files if f.path.endswith(LOG))
-    spotted.logs = {log for log in logs if log.rsplit("/", 1)[-1] != _CRASH}
+    wanted: dict[str, RemoteFile] = {}
+    sidecars: set[str] = set()
+    for file in files:
+        kind = kind_of(file.path)
+        if kind is None:
+            if file.path.endswith(LOG) and not file.path.endswith(f"/{_CRASH}{LOG}"):
+                spotted.logs.add(file.path.removesuffix(LOG))
+        elif file.path in known or not source.leaves(file):
+            wanted[file.path] = _bounded(file)
+            if kind == "sidecar":
+                sidecars.add(file.path)
     fresh: list[RemoteFile] = []
     changed: list[tuple[Sighting, RemoteFile]] = []
     back: list[Sighting] = []
@@ -83,7 +105,7 @@ def spot(archive: Archive, serial: str, source: Source, files: Iterable[RemoteFi
         sighting = known.get(path)
         if sighting is None:
             fresh.append(file)
-        elif (sighting.size, sighting.mtime_ns) != (file.size, file.mtime_ns):
+        elif sighting.size != file.size or sighting.mtime_ns != file.mtime_ns:
             changed.append((sighting, file))
         elif sighting.gone_ms is not None:
             back.append(sighting)
@@ -107,7 +129,7 @@ def spot(archive: Archive, serial: str, source: Source, files: Iterable[RemoteFi
     fresh_paths = {file.path for file in fresh}
     for path in wanted:
         sighting = known[path]
-        if kind_of(path) == "sidecar":
+        if path in sidecars:
             spotted.sidecars[path] = sighting
             continue
         spotted.recordings.append(sighting)
@@ -122,14 +144,15 @@ def kind_of(path: str) -> str | None:
 
     Hidden files are what Android and recorders have not finished, or have thrown away.
     """
-    name = path.rsplit("/", 1)[-1]
-    if name.startswith("."):
+    name = path[path.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    if dot < 0 or name[0] == ".":
         return None
     # A recorder of CyanogenMod's ends its names with a space.
-    suffix = name[name.rfind(".") :].lower().rstrip(" ") if "." in name else ""
-    if suffix == SIDECAR:
-        return "sidecar"
-    return "recording" if suffix in SUFFIXES else None
+    suffix = name[dot:].lower().rstrip(" ")
+    if suffix in SUFFIXES:
+        return "recording"
+    return "sidecar" if suffix == SIDECAR else None
 
 
 def stem(path: str) -> str:
@@ -165,8 +188,7 @@ def _bounded(file: RemoteFile) -> RemoteFile:
     """A phone may claim any size and time; the index keeps 63 bits."""
     if 0 <= file.size <= _INT64 and abs(file.mtime_ns) <= _INT64:
         return file
-    return replace(
-        file,
+    return file._replace(
         size=min(max(file.size, 0), _INT64),
         mtime_ns=min(max(file.mtime_ns, -_INT64), _INT64),
     )

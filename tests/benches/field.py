@@ -41,15 +41,19 @@ class Field:
         os.sync()
         return folder
 
-    def make(self, name: str, count: int, size: int) -> list[str]:
-        """``count`` files of ``size`` random bytes on the phone."""
+    def make(self, name: str, count: int, size: int, head: bytes = b"") -> list[str]:
+        """``count`` files of ``size`` bytes on the phone: random, but for their ``head``, with
+        which they are WAVs."""
         folder = f"{FOLDER}/{name}"
+        suffix = ".wav" if head else ""
         self.phone.root(
-            f"mkdir -p {folder}; cd {folder}; i=0; while [ $i -lt {count} ]; do "
-            f"head -c {size} /dev/urandom > f$i; i=$((i + 1)); done; chown -R 2000:2000 {FOLDER}",
+            f"mkdir -p {folder}; cd {folder}; cat > ../head; i=0; while [ $i -lt {count} ]; do "
+            f"{{ cat ../head; head -c {size - len(head)} /dev/urandom; }} > f$i{suffix}; "
+            f"i=$((i + 1)); done; rm ../head; chown -R 2000:2000 {FOLDER}",
+            input=head,
             timeout=300,
         )
-        return [f"{folder}/f{number}" for number in range(count)]
+        return [f"{folder}/f{number}{suffix}" for number in range(count)]
 
     def remove(self, name: str) -> None:
         self.phone.root(f"rm -rf {FOLDER}/{name}", timeout=300)

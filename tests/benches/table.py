@@ -42,15 +42,24 @@ def paired(
         for peer, run in peers.items():
             took[peer].append(run())
         mine.append(ours())
-    middle = statistics.median(mine)
-    base = Entry(name, "s", round(middle, 3), worst=round(max(mine), 3), runs=runs)
-    entries = []
-    for peer, times in took.items():
-        theirs = statistics.median(times)
-        entries.append(
-            replace(base, peer=round(theirs, 3), peer_name=peer, ratio=round(middle / theirs, 3))
-        )
-    return entries or [base]
+    return [beside(name, mine, times, peer) for peer, times in took.items()] or [beside(name, mine)]
+
+
+def beside(
+    name: str,
+    ours: Sequence[float],
+    theirs: Sequence[float] = (),
+    peer: str | None = None,
+    *,
+    unit: str = "s",
+) -> Entry:
+    """What was measured of ours, and of a peer if there is one, as one row."""
+    middle = statistics.median(ours)
+    row = Entry(name, unit, round(middle, 3), worst=round(max(ours), 3), runs=len(ours))
+    if not theirs:
+        return row
+    other = statistics.median(theirs)
+    return replace(row, peer=round(other, 3), peer_name=peer, ratio=round(middle / other, 3))
 
 
 def table(entries: Sequence[Entry]) -> Table:

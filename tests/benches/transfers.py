@@ -3,16 +3,23 @@ adb-shell.
 
 Ours writes, hashes and flushes every file; the others only write, which on a slow disk is much
 less: so "adb pull, then flushed" stands beside it. All write to the same disk, which is flushed
-before each run.
+before each run. `offhook sync` also has the phone hash each file, measures its sound and indexes
+it; that the others have no part of.
 """
 
 from __future__ import annotations
 
+import io
+import json
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agent.sync import Rules
+from tests.benches.command import measured
 from tests.benches.field import FOLDER, Field
 from tests.benches.table import Entry, paired
+from tests.offhook import Offhook
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -46,6 +53,52 @@ def pull(field: Field, count: int, size: int, label: str, runs: int) -> list[Ent
                 runs=runs,
             )
         return entries
+
+
+def sync(field: Field, count: int, size: int, label: str, runs: int) -> list[Entry]:
+    """``count`` new recordings of ``size`` bytes, until they are verified and indexed: by the
+    command, which first waits until they have settled, and by sync itself, which does not here,
+    beside itself with one file at a time."""
+    with _made(field, "sync", count, size, head=_wav(size)):
+        total = count * size
+        folder = f"{FOLDER}/sync"
+        name = f"sync {count:,} new × {label}"
+        entries = paired(
+            f"{name}: `offhook sync`, {Rules().settle_s:g} s of settling in it",
+            lambda: _command(field, folder, total),
+            {
+                "adb pull": lambda: field.google("pull", folder, str(field.target)),
+                "adb pull, then flushed": lambda: field.google_flushed(folder),
+                "BetterADBSync": lambda: field.better("pull", f"{folder}/", str(field.target)),
+            },
+            runs=runs,
+        )
+        return entries + paired(
+            f"{name}: in batches",
+            lambda: field.child("ours_sync", total, [folder]),
+            {"one file at a time": lambda: field.child("ours_sync_singly", total, [folder])},
+            runs=runs,
+        )
+
+
+def _command(field: Field, folder: str, total: int) -> float:
+    home = field.target / "home"
+    home.mkdir()
+    (home / "offhook.toml").write_text(f'[[source]]\nname = "bench"\npath = "{folder}"\n')
+    cost = measured(Offhook(home, field.phone.address), "--json", "sync")
+    if json.loads(cost.said)["bytes"] != total:
+        raise RuntimeError(f"offhook sync: {cost.said[-2000:]}")
+    return cost.took
+
+
+def _wav(size: int) -> bytes:
+    """The header of a WAV of that many bytes: mono, 8000 frames a second."""
+    with io.BytesIO() as made, wave.open(made, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(bytes(size - 44))
+        return made.getvalue()[:44]
 
 
 def root_read(field: Field, size: int, label: str, runs: int) -> list[Entry]:
@@ -107,8 +160,8 @@ def commands(field: Field, count: int, runs: int) -> list[Entry]:
 
 
 @contextmanager
-def _made(field: Field, name: str, count: int, size: int) -> Iterator[list[str]]:
+def _made(field: Field, name: str, count: int, size: int, head: bytes = b"") -> Iterator[list[str]]:
     try:
-        yield field.make(name, count, size)
+        yield field.make(name, count, size, head)
     finally:
         field.remove(name)

@@ -14,7 +14,7 @@ from agent.adb.direct.keys import Signer
 from agent.adb.link import Link
 from agent.errors import RemoteError
 from agent.phone import listing
-from agent.phone.files import RemoteFile, Source
+from agent.phone.files import RemoteFile, Seen, Source
 from agent.phone.listing import How, Listing
 from tests.contract.old import phone_at
 from tests.lab.phone import LabPhone
@@ -70,8 +70,8 @@ def _quoted(raw: bytes) -> bytes:
     return b"'" + raw.replace(b"'", b"'\\''") + b"'"
 
 
-def listed(link: Link, folder: str, way: How) -> list[RemoteFile]:
-    one = Listing(folder, way)
+def listed(link: Link, folder: str, way: How, *, gather: bool = True) -> list[RemoteFile]:
+    one = Listing(folder, way, gather=gather)
     with shell.spawn(link, one.script) as process:
         return list(one.files(process.output(30)))
 
@@ -116,10 +116,41 @@ def test_a_large_tree_is_listed_in_a_few_processes(link: Link, lab: LabPhone, wa
     assert sorted(int(f.path.rpartition("/")[2]) for f in found) == list(range(5000))
 
 
+def test_gathered_or_not_it_is_the_same(link: Link, tree: dict[bytes, tuple[int, int]]) -> None:
+    way: How
+    for way in ("printf", "stat"):
+        assert listed(link, TREE, way) == listed(link, TREE, way, gather=False)
+
+
+def test_gathered_it_comes_in_few_pieces(link: Link, lab: LabPhone) -> None:
+    folder = "/data/local/tmp/many"
+    lab.root(f"mkdir -p {folder}; cd {folder}; i=0; while [ $((i += 1)) -le 500 ]; do : > $i; done")
+    one = Listing(folder, "printf", gather=True)
+    with shell.spawn(link, one.script) as process:
+        pieces = list(process.output(30))
+    assert len(list(one.files(pieces))) == 500
+    assert len(pieces) < 10
+    lab.root(f"rm -rf {folder}")
+
+
+def test_a_phone_whose_dd_or_shell_can_not_gather_is_found_out(link: Link) -> None:
+    said = shell.run(link, listing.PROBE).text
+    assert listing.gathers(said)
+    for lacking in (
+        f"dd() {{ return 1; }}; {listing.PROBE}",
+        f"dd() {{ cat; echo x; }}; {listing.PROBE}",
+        listing.PROBE.replace("-o pipefail", "-o no-such"),
+        listing.PROBE.replace("-o pipefail", "+o pipefail"),
+    ):
+        said = shell.run(link, lacking).text
+        assert listing.how(said) == "printf"
+        assert not listing.gathers(said)
+
+
 def test_the_way_is_found_out(link: Link) -> None:
     said = shell.run(link, listing.PROBE).text
     assert listing.how(said) == "printf"
-    assert listing.how(said.splitlines()[-1]) == "stat"
+    assert listing.how(said.splitlines()[1]) == "stat"
     with pytest.raises(RemoteError, match="neither"):
         listing.how("find: unknown argument '-printf'\nsh: stat: inaccessible or not found")
 
@@ -213,6 +244,36 @@ def test_a_phone_scans_with_and_without_root(
             assert {os.fsencode(f.path) for f in found} == set(tree)
         phone.__dict__["_how_to_list"] = "stat"
         assert sorted(phone.scan(Source("tree", TREE)), key=str) == sorted(found, key=str)
+
+
+@pytest.mark.parametrize("way", ["printf", "stat"])
+@pytest.mark.parametrize("root", [False, True])
+def test_what_lists_the_same_is_not_told_again(
+    lab: LabPhone,
+    signer: Signer,
+    way: How,
+    root: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = "/data/local/tmp/same"
+    changes = (
+        f"touch -d @1700000000.5 {folder}/a",
+        f"echo longer > {folder}/a; touch -d @1700000000.5 {folder}/a",
+        f"mv {folder}/a {folder}/b",
+        f": > {folder}/c",
+        f"rm {folder}/c",
+    )
+    lab.root(f"rm -rf {folder}; mkdir -p {folder}; cd {folder}; echo > a; touch -d @1700000000 a")
+    source, seen = Source("same", folder, root=root), Seen()
+    with phone_at(lab, signer) as phone:
+        monkeypatch.setitem(phone.__dict__, "_how_to_list", way)
+        assert len(phone.scan_unless(seen, source) or ()) == seen.count == 1
+        for change in changes:
+            assert phone.scan_unless(seen, source) is None
+            lab.root(change)
+            files = phone.scan_unless(seen, source)
+            assert files == phone.scan(source)
+        assert phone.scan_unless(seen, source) is None
 
 
 def test_what_vanishes_meanwhile_is_left_out() -> None:

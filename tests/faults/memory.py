@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from agent.adb.reconnect import Cancel
 from agent.errors import FileGoneError, LinkError, RemoteError
-from agent.phone.files import RemoteFile, Source
+from agent.phone.files import RemoteFile, Seen, Source
 
 SPOOL = Source("offhook", "/spool", root=True, atomic=True, recorder="offhook")
 FOLDER = Source("bcr", "/sdcard/BCR", recorder="bcr")
@@ -85,6 +85,14 @@ class MemoryPhone:
             for path, file in self.files.items()
             if path.startswith(source.path + "/")
         ]
+
+    def scan_unless(self, seen: Seen, source: Source) -> list[RemoteFile] | None:
+        files = self.scan(source)
+        mark = repr(files).encode()
+        if seen.mark == mark:
+            return None
+        seen.mark, seen.count = mark, len(files)
+        return files
 
     def read(self, path: str, *, root: bool, offset: int = 0) -> Iterator[bytes]:
         self._call("read")

@@ -154,6 +154,27 @@ def test_every_party_of_a_conference_is_found(archive: Archive) -> None:
     assert archive.search("quist") == [] and archive.recordings(contact="zoe") == []
 
 
+def test_a_start_by_another_clock_is_joined_however_far_that_is_off(archive: Archive) -> None:
+    """Only recordings near a call that is known are looked at: near is by the phone's clock."""
+    off = 200 * 86_400_000
+    recording = put(archive, T - off + 7000, number="+4930123456")
+    facts = {"started_ms": Fact(recording.started_ms, joining.HOST_CLOCK, "measured")}
+    archive.change(recording.sha256, facts)
+    archive.log("dated", sha256=recording.sha256)
+    archive.add_calls("S1", [call(1, T)])
+    assert archive.join_calls("S1") == []
+    archive.add_look("S1", Look(at_ms=T - off + 60_000, clock_ms=off))
+    assert [one.sha256 for one in archive.join_calls("S1")] == [recording.sha256]
+
+
+def test_a_recorder_that_saw_the_call_begin_is_believed_however_long_ago(archive: Archive) -> None:
+    recording = put(archive, T + 20 * 86_400_000, ringing_ms=T, direction="in")
+    strange = put(archive, T + 40 * 86_400_000, ringing_ms=float("nan"), direction="in")
+    archive.add_calls("S1", [call(1, T)])
+    assert [one.sha256 for one in archive.join_calls("S1")] == [recording.sha256]
+    assert archive.recording(strange.sha256).call_id is None
+
+
 def test_the_name_of_the_time_stays_and_the_row_is_whole(archive: Archive) -> None:
     archive.add_calls("S1", [call(1, T, name="Ada", whole="Row: 0 all=of it")])
     assert archive.known_calls("S1") == {(1, T)}
