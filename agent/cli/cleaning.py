@@ -45,7 +45,8 @@ def clean(app: App, phone: str | None, look: bool, yes: bool) -> None:
     Off, until [cleanup] of offhook.toml says after how many days. A file goes only if its archived
     copy is read again and whole, and the phone's own file still has the same bytes; never the
     newest recordings, and never more than so many in a run. The archive keeps all. Without an
-    earlier --dry-run by the same settings it says what it would do, and asks.
+    earlier --dry-run by the same settings it says what it would do, and asks. From then on a
+    running `offhook watch` does it once a day.
     """
     settings = app.config.cleanup
     if settings is None:

@@ -58,6 +58,7 @@ class Watched:
             nap=self.nap,
             contacts=app.config.contacts,
             names=app.config.names,
+            cleanup=app.config.cleanup,
         )
         # What ends too late is abandoned with the process: see Keeper.
         self.thread = threading.Thread(target=self.run, name=f"watch {self}", daemon=True)
@@ -79,7 +80,12 @@ class Watched:
 
     def reconfigure(self, config: Config) -> None:
         """The settings have changed."""
-        self._watch.reconfigure(list(config.sources), contacts=config.contacts, names=config.names)
+        self._watch.reconfigure(
+            list(config.sources),
+            contacts=config.contacts,
+            names=config.names,
+            cleanup=config.cleanup,
+        )
 
     @contextmanager
     def _opened(self) -> Iterator[Phone]:
@@ -367,7 +373,7 @@ def _busy(watched: list[Watched]) -> Callable[[str], bool]:
 
 def _of_phones(config: Config) -> tuple[object, ...]:
     """The settings that a phone's watch keeps."""
-    return config.sources, config.contacts, config.names
+    return config.sources, config.contacts, config.names, config.cleanup
 
 
 def _is_same(now: Target, wanted: Target) -> bool:

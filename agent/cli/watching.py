@@ -94,6 +94,7 @@ class _Lines:
             "problem": (f"{shown(event.text)}{_hint(event)}", "bold red"),
             "version": (shown(event.text), "yellow"),
             "call log": (shown(event.text), "yellow"),
+            "cleaned": (shown(event.text), ""),
             "off": ("capture is off; turn it on with `offhook enable`", "yellow"),
             "no root": (shown(event.text), "bold red"),
             "state": (

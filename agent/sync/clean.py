@@ -88,6 +88,15 @@ class CleanReport:
         """Whether nothing stays but by the rules."""
         return not self.kept and self.link_lost is None
 
+    @property
+    def words(self) -> str:
+        """What it did in a line without names; empty where that is nothing."""
+        count, stays = len(self.removed), len(self.kept)
+        said = f"removed from the phone: {count} archived recording{'s' * (count != 1)}"
+        if stays:
+            return f"{said}; {stays} should go and stay: `offhook clean --dry-run` says why"
+        return said if count else ""
+
 
 @dataclass(frozen=True)
 class _Old:

@@ -102,6 +102,11 @@ class SyncEngine(Bringer):
             self._idle.add(source)
         return report
 
+    def look_again(self) -> None:
+        """Go through unchanged lists, too, in the next scan: what is known of their files was
+        changed by somebody else."""
+        self._idle.clear()
+
     def _spot(self, source: Source, report: Report) -> Spotted | None:
         """What a scan found; None where all is as it was when nothing was left to do."""
         before = self._seen.get(source, Seen())

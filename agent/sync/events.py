@@ -123,6 +123,7 @@ class Report:
 #: scanned     a scan is through: ``report``
 #: joined      a recording got its call: ``recording``
 #: call log    the phone does not give its call log, or its contacts: ``text`` says why
+#: cleaned     what was removed from the phone, because it has long been archived: ``text``
 #: level       of a call that this computer records now: ``levels``, dBFS of each channel
 #: quiet       nothing is heard in it: ``text`` says for how long, and what to look at
 #: clipping    it is too loud: ``text`` says what to do
@@ -145,6 +146,7 @@ WatchKind = Literal[
     "scanned",
     "joined",
     "call log",
+    "cleaned",
     "level",
     "quiet",
     "clipping",

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 
 from agent.adb.reconnect import Backoff
 from agent.archive.archive import Archive
+from agent.archive.settings import Cleanup
 from agent.capture.alsa import AlsaRoute, recorder
 from agent.capture.control import installed_route
 from agent.capture.journal import Journal
@@ -23,6 +24,8 @@ from agent.naming import Pattern
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import CallSync, join_late, sync_calls
+from agent.sync.clean import CleanReport
+from agent.sync.daily import Daily
 from agent.sync.engine import SyncEngine
 from agent.sync.events import Tell, WatchEvent, WatchKind
 from agent.sync.folders import all_sources, chosen_sources
@@ -80,6 +83,7 @@ class Watch:
         nap: Nap | None = None,
         contacts: bool = False,
         names: Sequence[Pattern] = (),
+        cleanup: Cleanup | None = None,
     ) -> None:
         self._name = name
         self._open = open_phone
@@ -94,6 +98,7 @@ class Watch:
         self._live = Live(name, archive, tell, journal)
         self._contacts = contacts
         self._names = names
+        self._cleanup = cleanup
         self._join_until = 0.0
         self._log_due = 0.0
         self._log_newest: int | None = None
@@ -111,10 +116,16 @@ class Watch:
         return self._live.recording
 
     def reconfigure(
-        self, sources: list[Source], *, contacts: bool, names: Sequence[Pattern] = ()
+        self,
+        sources: list[Source],
+        *,
+        contacts: bool,
+        names: Sequence[Pattern] = (),
+        cleanup: Cleanup | None = None,
     ) -> None:
         """Watch these from now on; from any thread. A call that is recorded here goes on."""
         self._own, self._contacts, self._names = sources, contacts, names
+        self._cleanup = cleanup
         self._anew.set()
 
     def run(self) -> None:
@@ -164,6 +175,7 @@ class Watch:
         engine = SyncEngine(
             self._archive, phone, sources, self._tell, place=place_of(phone.facts, self._names)
         )
+        daily = Daily(self._archive, phone, sources, self._cleanup)
         with recorder.watch_command(phone, sources) as process:
             words = Lines(process, "the phone's watcher")
             due = 0.0
@@ -181,6 +193,8 @@ class Watch:
                     if self._has_changed(phone):
                         return
                     continue
+                if self._state in _CALM and not self._live.recording:
+                    self._tell_cleaned(daily.step(), engine)
                 line = words.next(min(due - now, _TICK))
                 state = False
                 while line is not None:
@@ -321,6 +335,15 @@ class Watch:
         """Whether a row of the call log is waited for, which comes when the phone's own telephony
         is done with the call; not in the next call, whose recording nothing may hold up."""
         return now < self._join_until and self._state in _CALM
+
+    def _tell_cleaned(self, report: CleanReport | None, engine: SyncEngine) -> None:
+        if report is None:
+            return
+        engine.look_again()  # other bytes than were archived are to be taken
+        if report.link_lost is not None:
+            raise LinkError(report.link_lost)
+        if words := report.words:
+            self._tell(WatchEvent("cleaned", self._name, words))
 
     def _tell_calls(self, read: CallSync) -> None:
         if read.newest is not None:

@@ -418,3 +418,23 @@ def test_without_root_what_needs_none_is_cleaned(lab: LabPhone, offhook: Offhook
     assert len(ran.json["phones"][0]["removed"]) == 1
     assert "denied root" in ran.json["problems"][0]
     assert there(lab, PRIVATE.path) == {"b.wav"}
+
+
+def test_watch_cleans_once_a_day_what_the_user_has_had_cleaned(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    offhook.good("clean", "--yes")
+    put(lab, "a.wav", wav(1))
+    archive_all(lab, offhook)
+    with offhook.watching() as watching:
+        put(lab, "new.wav", wav(2))
+        watching.wait("filed")
+        put(lab, "newer.wav", wav(3))
+        watching.wait("filed", count=2)
+        assert there(lab) == {"a.wav", "new.wav", "newer.wav"}  # a day is not over
+    with Archive(offhook.home) as archive, archive.writing() as db:
+        db.execute("UPDATE cleanings SET at_ms = at_ms - 86400001")
+    with offhook.watching() as watching:
+        watching.wait("cleaned", text="removed from the phone: 1 archived recording")
+    assert there(lab) == {"new.wav", "newer.wav"}
+    assert offhook.good("--json", "sync").json["gone"] == []

@@ -21,7 +21,7 @@ from agent.archive import Archive
 from agent.archive.settings import Cleanup
 from agent.audio.measure import warm_up
 from agent.phone.files import RemoteFile, Source
-from agent.phone.removing import Meant, Removal
+from agent.phone.removing import Answer, Meant, Removal
 from agent.sync import Rules, SyncEngine
 from agent.sync.clean import Cleaner
 from tests.faults.kill_runner import in_child, lines_of
@@ -48,9 +48,12 @@ class FolderPhone(MemoryPhone):
         """As a phone does it, at once."""
         for one in (*beside, file):
             assert hashlib.sha256(self.files[one.path].data).hexdigest() == one.sha256
+            if look:
+                continue
             del self.files[one.path]
             (self._folder / one.path.rpartition("/")[2]).unlink()
-        return Removal("removed", ("removed",) * len(beside))
+        said: Answer = "same" if look else "removed"
+        return Removal(said, (said,) * len(beside))
 
     def scan(self, source: Source) -> list[RemoteFile]:
         return super().scan(source) if source == SPOOL else []

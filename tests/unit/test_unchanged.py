@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.archive import Archive
+from agent.archive import Archive, sightings
 from agent.phone.files import SHARED, Source
 from agent.sync import SyncEngine
 from agent.sync import engine as engine_module
@@ -115,3 +115,17 @@ def test_news_in_one_folder_of_a_recorder_is_news_of_the_others(desk: Desk) -> N
         desk.clock.go(20)
         filed += desk.engine.run_once().filed
     assert [one.original_name for one in filed] == ["call.wav"]
+
+
+def test_other_bytes_that_cleaning_met_are_taken_though_the_list_is_the_same(desk: Desk) -> None:
+    file = desk.phone.files[PATH]
+    file.data = file.data[:-1] + bytes([file.data[-1] ^ 1])
+    with desk.archive.writing() as db:
+        (sighting,) = sightings.current(db, desk.phone.serial, FOLDER.name).values()
+        sightings.retire(db, sighting, desk.clock())
+    assert desk.engine.run_once().idle
+    desk.engine.look_again()
+    desk.engine.run_once()
+    desk.clock.go(10)
+    assert len(desk.engine.run_once().filed) == 1
+    assert len(desk.archive.recordings()) == 2
