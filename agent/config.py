@@ -31,6 +31,11 @@ own place for data. Nothing needs to be set.
     [contacts]
     read = false                    # true: name calls by the phone's contacts too
 
+    [sync]                          # docs/sync.md
+    rate        = "2 MiB/s"         # of the recordings' bytes, of all phones together
+    pause_below = 15                # % of a phone's battery, below which `watch` pulls nothing
+    pause_above = 45                # °C of a phone's battery, from which on it pulls nothing
+
     [[source]]                      # a folder to pull besides what Offhook records itself
     name = "bcr"
     path = "/sdcard/Recordings/BCR"
@@ -67,6 +72,7 @@ from typing import Any
 
 import platformdirs
 
+from agent import limits
 from agent.adb.address import is_address, parse_address
 from agent.adb.reach import WAYS, Way
 from agent.archive import settings as keeping
@@ -75,6 +81,7 @@ from agent.audio.announce import TONE_EVERY_S
 from agent.capture.announcement import KINDS, Announcement
 from agent.desk import settings as desk
 from agent.errors import ConfigError, UsageError
+from agent.limits import Limits
 from agent.naming import Pattern
 from agent.naming.examples import KEYS, own_pattern
 from agent.naming.pattern import PatternError
@@ -109,6 +116,7 @@ class Config:
     names: tuple[Pattern, ...] = ()
     cleanup: keeping.Cleanup | None = None
     template: Template = DEFAULT
+    limits: Limits = field(default_factory=Limits)
 
 
 def home_dir(option: Path | None) -> Path:
@@ -129,7 +137,7 @@ def load_config(home: Path) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"can't read {path}: {error}") from error
-    _known(path, "", raw, (*_TABLES, *desk.TABLES, *keeping.TABLES))
+    _known(path, "", raw, (*_TABLES, *desk.TABLES, *keeping.TABLES, *limits.TABLES))
     phones = [
         PhoneSetting(
             _alias(path, item),
@@ -167,6 +175,7 @@ def load_config(home: Path) -> Config:
         names=_names(path, raw, text),
         cleanup=keeping.cleanup_of(path, raw),
         template=keeping.template_of(path, raw),
+        limits=limits.limits_of(path, raw),
     )
 
 

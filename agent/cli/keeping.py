@@ -28,7 +28,9 @@ from agent.errors import OffhookError
 from agent.phone.phone import Phone
 from agent.sync.events import SyncEvent, Tell, WatchEvent
 from agent.sync.inbox.stay import Inbox
+from agent.sync.share import Share
 from agent.sync.watch import Nap, Watch
+from agent.text import shown
 
 _TURN_S = 0.5
 _NEW_EVERY_S = 10.0  # how soon a phone that was made known is watched
@@ -40,7 +42,9 @@ _LIVE_PATIENCE_S = 20.0  # for one that has a recording of this computer's to en
 class Watched:
     """A phone that is watched, wherever it is now; its thread runs :meth:`run`."""
 
-    def __init__(self, app: App, target: Target, archive: Archive, tell: Tell) -> None:
+    def __init__(
+        self, app: App, target: Target, archive: Archive, tell: Tell, share: Share
+    ) -> None:
         self.target = target
         self.connected = False
         self.broken: BaseException | None = None
@@ -59,6 +63,8 @@ class Watched:
             contacts=app.config.contacts,
             names=app.config.names,
             cleanup=app.config.cleanup,
+            share=share,
+            limits=lambda: app.config.limits,
         )
         # What ends too late is abandoned with the process: see Keeper.
         self.thread = threading.Thread(target=self.run, name=f"watch {self}", daemon=True)
@@ -112,6 +118,8 @@ class Keeper:
         self._manager = Manager()
         self._desktop = Desktop(app, archive, self._tell)
         self._watched: list[Watched] = []
+        self._share = Share(rate=app.config.limits.rate)
+        self._paused: dict[str, str] = {}
         self._search: _Search | None = None
         self._strangers: set[str] = set()
         self._inbox: tuple[threading.Event, threading.Thread] | None = None
@@ -169,6 +177,17 @@ class Keeper:
     def _tell(self, event: object) -> None:
         self._told(event)  # type: ignore[arg-type]
         self._desktop.take(event)
+        if isinstance(event, WatchEvent) and event.kind in ("paused", "lost"):
+            self._say_paused(event)
+
+    def _say_paused(self, event: WatchEvent) -> None:
+        """Tell the service manager of phones of which nothing is pulled now."""
+        before = self._paused.pop(event.phone, "")
+        why = event.text if event.kind == "paused" else ""
+        if why:
+            self._paused[event.phone] = why
+        if why != before:
+            self._manager.say(f"STATUS={self._status()}")
 
     # Phones
 
@@ -187,7 +206,7 @@ class Keeper:
         self._watched = [one for one in self._watched if one not in gone]
         known = {one.target.label for one in self._watched}
         fresh = [
-            Watched(self._app, target, self._archive, self._tell)
+            Watched(self._app, target, self._archive, self._tell, self._share)
             for label, target in wanted.items()
             if label not in known
         ]
@@ -251,6 +270,7 @@ class Keeper:
     def _apply(self, config: Config) -> None:
         before, self._app.config = self._app.config, config
         self._archive.template = config.template
+        self._share.rate = config.limits.rate
         if self._phone is None and self._app.phone is None:
             known = {target.label: target for target in self._app.known().values()}
             if known or not self._watched:
@@ -300,7 +320,9 @@ class Keeper:
     def _status(self) -> str:
         count = len(self._watched)
         said = f"watching {count} phone{'s' * (count != 1)}"
-        return said + (" and the inbox" if self._inbox else "")
+        said += " and the inbox" if self._inbox else ""
+        waits = [f"{shown(phone)} ({why})" for phone, why in sorted(self._paused.items())]
+        return said + (f"; not pulled: {', '.join(waits)}" if waits else "")
 
     def _end(self) -> None:
         """End all at once; what does not end in time ends with the process, as by a kill, which
@@ -373,7 +395,7 @@ def _busy(watched: list[Watched]) -> Callable[[str], bool]:
 
 def _of_phones(config: Config) -> tuple[object, ...]:
     """The settings that a phone's watch keeps."""
-    return config.sources, config.contacts, config.names, config.cleanup
+    return config.sources, config.contacts, config.names, config.cleanup, config.limits
 
 
 def _is_same(now: Target, wanted: Target) -> bool:

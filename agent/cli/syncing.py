@@ -21,6 +21,7 @@ from agent.cli import sourcing
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
 from agent.cli.rows import as_json, line
 from agent.errors import BusyError, LinkError, NoPhoneError, PartialError, PhoneError, RootError
+from agent.phone.battery import read_battery
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import sync_calls
@@ -29,7 +30,9 @@ from agent.sync.events import Report, SyncEvent
 from agent.sync.folders import all_sources, chosen_sources
 from agent.sync.live import recover
 from agent.sync.named import place_of
+from agent.sync.pause import why_not
 from agent.sync.settled import is_theirs
+from agent.sync.share import Share
 from agent.sync.spot import kind_of
 from agent.text import shown
 
@@ -60,7 +63,7 @@ def pull_from(
     app: App, archive: Archive, targets: Sequence[Target]
 ) -> tuple[Report, list[tuple[str, PhoneError]]]:
     """What is new on these phones into the archive; which phones failed, and how."""
-    total = Report("")
+    total, share = Report(""), Share(rate=app.config.limits.rate)
     problems: list[tuple[str, PhoneError]] = []
     with _progress(app) as tell:
         total.filed += recover(archive)
@@ -69,7 +72,7 @@ def pull_from(
                 with app.reach(target) as opened:
                     app.check(target, opened)
                     app.remember(opened, target, archive)
-                    report = _sync_phone(app, archive, opened, target, tell, problems)
+                    report = _sync_phone(app, archive, opened, target, tell, problems, share)
             except PhoneError as error:
                 problems.append((target.label, error))
             else:
@@ -90,6 +93,7 @@ def _sync_phone(
     target: Target,
     tell: _Tell,
     problems: list[tuple[str, PhoneError]],
+    share: Share,
 ) -> Report:
     """One phone, all of its sources, until nothing is left unfinished or patience is over."""
     sources, problem = sources_at_hand(app, archive, phone)
@@ -97,9 +101,13 @@ def _sync_phone(
         problems.append((target.label, problem))
     if recorder.SOURCE in sources and (words := recorder.version_problem(phone)):
         app.errors.print(f"! {words}", style="yellow", markup=False)
-    engine = SyncEngine(
-        archive, phone, sources, tell, place=place_of(phone.facts, app.config.names)
-    )
+    limits = app.config.limits
+    if limits.pauses and (why := why_not(read_battery(phone.link), limits)):
+        # Who asks for it now gets it now; only `watch` waits.
+        said = f"! {shown(target.label)}: {why}: `watch` would wait"
+        app.errors.print(said, style="yellow", markup=False)
+    place = place_of(phone.facts, app.config.names)
+    engine = SyncEngine(archive, phone, sources, tell, place=place, share=share)
     report = settle(engine, _PATIENCE)
     if report.link_lost is None:
         read_calls(app, archive, phone)
@@ -187,9 +195,11 @@ def drain(app: App, phone: Phone) -> int:
     app.note("Pulling what is left")
     try:
         with app.archive(write=True) as archive:
-            engine = SyncEngine(
-                archive, phone, sources, place=place_of(phone.facts, app.config.names)
+            place, share = (
+                place_of(phone.facts, app.config.names),
+                Share(rate=app.config.limits.rate),
             )
+            engine = SyncEngine(archive, phone, sources, place=place, share=share)
             report = settle(engine, _PATIENCE)
             read_calls(app, archive, phone)
             return len(report.failed) + len(report.waiting)

@@ -92,6 +92,11 @@ class _Lines:
             "lost": (shown(event.text), "yellow"),
             "restarted": ("the recorder had ended; it runs again", "yellow"),
             "problem": (f"{shown(event.text)}{_hint(event)}", "bold red"),
+            "paused": (
+                (f"nothing is pulled: {shown(event.text)}", "yellow")
+                if event.text
+                else ("pulls again", "")
+            ),
             "version": (shown(event.text), "yellow"),
             "call log": (shown(event.text), "yellow"),
             "cleaned": (shown(event.text), ""),

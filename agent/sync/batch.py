@@ -17,7 +17,7 @@ from agent.archive.store import Part
 from agent.errors import LinkError, PhoneError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import PhoneFiles, Source
-from agent.sync.pull import Cancelled
+from agent.sync.pull import Cancelled, Pace
 
 FILES = 64
 BYTES = 16 << 20
@@ -50,15 +50,18 @@ class Taken:
     done: bool = False
 
 
-def batches(ready: Sequence[Ready]) -> Iterator[list[Ready]]:
-    """What can be taken together, in its order. What killed the program once, goes alone."""
+def batches(ready: Sequence[Ready], most: int = BYTES) -> Iterator[list[Ready]]:
+    """What can be taken together, ``most`` bytes at once, in its order. What killed the program once
+    goes alone, and so does the first of more than fit into one batch: the newest is there first."""
     batch: list[Ready] = []
     size = names = 0
-    for one in ready:
+    behind = len(ready) > FILES
+    for number, one in enumerate(ready):
         alone = one.sighting.size > LARGEST or one.sighting.state == "pulling"
+        alone |= behind and number == 0
         size += one.sighting.size
         names += len(one.sighting.path)
-        if batch and (alone or len(batch) == FILES or size > BYTES or names > _NAMES):
+        if batch and (alone or len(batch) == FILES or size > most or names > _NAMES):
             yield batch
             batch, size, names = [], one.sighting.size, len(one.sighting.path)
         batch.append(one)
@@ -76,6 +79,7 @@ def pull(
     begin: Callable[[NewRecording], Part],
     cancel: Cancel,
     on_begin: Callable[[Sighting], None],
+    pace: Pace,
 ) -> Taken | None:
     """Each file into a part. What is not as it was listed is left without one.
 
@@ -91,7 +95,7 @@ def pull(
             one.part = part = begin(one.new)
             try:
                 with _closing(chunks):
-                    _write(chunks, part, one.sighting.size, cancel)
+                    _write(chunks, part, one.sighting.size, cancel, pace)
             except LinkError:
                 raise
             except PhoneError:
@@ -120,11 +124,12 @@ def verify(phone: PhoneFiles, source: Source, taken: Sequence[Taken]) -> bool:
     return any(hashes)
 
 
-def _write(chunks: Iterator[bytes], part: Part, size: int, cancel: Cancel) -> None:
+def _write(chunks: Iterator[bytes], part: Part, size: int, cancel: Cancel, pace: Pace) -> None:
     for chunk in chunks:
         if cancel.is_set():
             raise Cancelled
         part.write(chunk)
+        pace(len(chunk))
         if part.size > size:
             return
 

@@ -7,6 +7,7 @@ smooth (:mod:`agent.sync.batch`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from agent.adb.reconnect import Cancel
@@ -30,6 +31,7 @@ from agent.sync.pull import (
     Cancelled,
     ChangedError,
     MismatchError,
+    Pace,
     Verified,
     fetch,
     read_small,
@@ -37,6 +39,7 @@ from agent.sync.pull import (
 )
 from agent.sync.scene import Scenes
 from agent.sync.settled import Rules
+from agent.sync.share import Share, Turn
 from agent.text import shown
 
 
@@ -50,22 +53,32 @@ class Bringer:
         on_event: Callable[[SyncEvent], None] | None,
         rules: Rules,
         place: Place,
+        share: Share,
     ) -> None:
         require_writer(archive)
         self.archive = archive
         self.phone = phone
         self.rules = rules
         self.place = place
+        self.share = share
         self.serial = phone.serial
         self._on_event = on_event
+        self._turn: Turn | None = None
         self._together = True  # whether the phone can hash, and so batches work
         self._scenes = Scenes(archive, phone, rules, self._update, place.own)
 
     def bring_all(self, source: Source, ready: list[Ready], report: Report, cancel: Cancel) -> None:
-        """Files that are ready: together, if there are several, and singly what that fails for."""
+        """Files that are ready, when it is this phone's turn: together, if there are several, and
+        singly what that fails for."""
         if cancel.is_set():
             raise Cancelled
         size = sum(one.sighting.size for one in ready)
+        with self.share.turn(size, cancel) as self._turn:
+            self._bring_some(source, ready, size, report, cancel)
+
+    def _bring_some(
+        self, source: Source, ready: list[Ready], size: int, report: Report, cancel: Cancel
+    ) -> None:
         if len(ready) == 1 or not self._together or self.archive.store.lacks(size):
             for one in ready:
                 self._bring(source, one, report, cancel)
@@ -103,7 +116,9 @@ class Bringer:
             self._tell("pulling", sighting.shown, sighting.size)
 
         begin = self.archive.begin
-        if (broken := pull(self.phone, source, taken, begin, cancel, told)) is not None:
+        if (
+            broken := pull(self.phone, source, taken, begin, cancel, told, self._pace(cancel))
+        ) is not None:
             self._singly(source, broken, report, cancel)  # which waits for the phone
         try:
             whole = [one for one in taken if one.part is not None]
@@ -249,15 +264,21 @@ class Bringer:
             broke, one.broke = one.broke, None
             if broke is not None:
                 raise broke
-            fetch(phone, sighting, part, root=root, cancel=cancel, on_progress=progress)
+            fetch(phone, sighting, part, root=root, cancel=cancel, on_progress=progress, pace=pace)
 
-        phone, root = self.phone, source.root
-        breaks = Breaks(phone, part, self.rules.patience_s, cancel, broken)
+        phone, root, pace = self.phone, source.root, self._pace(cancel)
+        aside = nullcontext if self._turn is None else self._turn.aside
+        breaks = Breaks(phone, part, self.rules.patience_s, cancel, broken, aside)
         breaks.survive(fetched)
-        verified = breaks.survive(lambda: verify(phone, sighting, part, root=root, cancel=cancel))
+        verified = breaks.survive(
+            lambda: verify(phone, sighting, part, root=root, cancel=cancel, pace=pace)
+        )
         if breaks.count:
             one.new.how["link_broke"] = breaks.count
         return verified
+
+    def _pace(self, cancel: Cancel) -> Pace:
+        return lambda size: self.share.pace(size, cancel)
 
     def _read_sidecar(self, source: Source, sighting: Sighting, cancel: Cancel) -> Sidecar | None:
         try:

@@ -6,8 +6,10 @@ killed anywhere is made good by the next one. Nothing on the phone is changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from agent.adb.reconnect import Cancel
 from agent.archive.archive import Archive
@@ -17,22 +19,56 @@ from agent.audio.measure import warm_up
 from agent.errors import LinkError, PhoneError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import PhoneFiles, Seen, Source
-from agent.sync.batch import Ready, batches
+from agent.sync.batch import BYTES, Ready, batches
 from agent.sync.bring import Bringer
 from agent.sync.describe import complete
 from agent.sync.events import Failure, Report, SyncEvent
 from agent.sync.named import NOWHERE, Place
 from agent.sync.pull import Cancelled, never
 from agent.sync.settled import Rules
+from agent.sync.share import Share
 from agent.sync.spot import Spotted, spot, stem
 from agent.text import shown
+
+News = Callable[[], bool]
+HELD_S = 60.0  # seconds until it is worth asking again why nothing is to be pulled
+
+
+@dataclass
+class _Look:
+    """A source as a run found it: ``spotted`` is None where all is as it was when nothing was left
+    to do, or it can't be read. ``left`` is what of it is still to be taken; ``changed``: its list
+    is another one than the last time."""
+
+    source: Source
+    report: Report
+    spotted: Spotted | None = None
+    changed: bool = False
+    left: deque[list[Ready]] = field(default_factory=deque)
+
+    def newest_ns(self) -> int:
+        return self.left[0][0].sighting.mtime_ns
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A source that can't be read is no other's trouble."""
+        try:
+            yield
+        except LinkError:
+            raise
+        except PhoneError as error:
+            name = f"{self.source.name} ({shown(self.source.path)})"
+            self.report.failed.append(Failure(name, error.message))
+            self.spotted = None
+            self.left.clear()
 
 
 class SyncEngine(Bringer):
     """Brings one phone's sources into an archive that is open for writing.
 
     Use it from one thread. ``on_event`` is called from there, between the steps. ``place`` is
-    what reading file names takes.
+    what reading file names takes. ``share`` is what it shares with the engines of other phones.
+    ``held`` says why nothing is to be pulled now, or None; it is asked before each pull.
     """
 
     def __init__(
@@ -44,25 +80,33 @@ class SyncEngine(Bringer):
         *,
         rules: Rules | None = None,
         place: Place = NOWHERE,
+        share: Share | None = None,
+        held: Callable[[], str | None] = lambda: None,
     ) -> None:
-        super().__init__(archive, phone, on_event, rules or Rules(), place)
+        super().__init__(archive, phone, on_event, rules or Rules(), place, share or Share())
         self.sources = tuple(sources)
+        self._held = held
         self._seen: dict[Source, Seen] = {}
         self._idle: set[Source] = set()  # where nothing was left to do when that was seen
         archive.add_phone(self.serial)
         warm_up()
 
-    def run_once(self, cancel: Cancel | None = None, *, retry_failed: bool = True) -> Report:
-        """Every source once. Never raises for the phone's faults: the report has them.
+    def run_once(
+        self,
+        cancel: Cancel | None = None,
+        *,
+        retry_failed: bool = True,
+        news: News | None = None,
+    ) -> Report:
+        """Every source once, the newest files of all of them first. Never raises for the phone's
+        faults: the report has them.
 
-        DiskFullError and BusyError are raised: then no file can be taken.
+        With ``news``, which is asked between pulls, the rest is left for the next run, due at once,
+        where there is some, or where a file is finished now that was not: newer ones are not kept
+        waiting. DiskFullError and BusyError are
+        raised: then no file can be taken.
         """
-        report = Report(self.serial)
-        for source in self.sources:
-            report.add(self.scan(source, cancel, retry_failed=retry_failed))
-            if report.link_lost is not None or report.cancelled:
-                break
-        return report
+        return self._run(self.sources, cancel or never(), retry_failed, news)
 
     def scan(
         self, source: Source, cancel: Cancel | None = None, *, retry_failed: bool = False
@@ -71,35 +115,33 @@ class SyncEngine(Bringer):
 
         What failed before is left alone until its next try is due, unless ``retry_failed``.
         """
+        return self._run([source], cancel or never(), retry_failed, None)
+
+    def _run(
+        self,
+        sources: Sequence[Source],
+        cancel: Cancel,
+        retry_failed: bool,
+        news: News | None,
+    ) -> Report:
         report = Report(self.serial)
-        cancel = cancel or never()
+        looks = [_Look(source, Report(self.serial)) for source in sources]
         try:
-            spotted = self._spot(source, report)
-            if spotted is None:
-                return report
-            ready = [
-                Ready(sighting, flags)
-                for sighting in spotted.recordings
-                if sighting.state not in ("filed", "empty")
-                and (flags := self._ready(source, sighting, report, cancel, retry_failed))
-                is not None
-            ]
-            for together in batches(ready):
-                self.bring_all(source, together, report, cancel)
-            self._complete(source, spotted, report, cancel)
-            if not source.atomic and report.filed:
-                self._look_back(source, spotted, report)
+            for look in looks:
+                self._look(look, cancel, retry_failed)
+            if self._take(looks, report, cancel, news):
+                for look in looks:
+                    self._end(look, cancel)
+                self._idle |= self._idle_now(looks)
         except LinkError as error:
             report.link_lost = error.message
         except Cancelled:
             report.cancelled = True
-        except PhoneError as error:
-            report.failed.append(Failure(f"{source.name} ({shown(source.path)})", error.message))
+        for look in looks:
+            report.add(look.report)
         if report.filed or report.completed:
             for recording in self.archive.join_calls(self.serial):
                 self._tell("joined", recording.original_name, recording=recording)
-        if report.idle:
-            self._idle.add(source)
         return report
 
     def look_again(self) -> None:
@@ -107,8 +149,69 @@ class SyncEngine(Bringer):
         changed by somebody else."""
         self._idle.clear()
 
-    def _spot(self, source: Source, report: Report) -> Spotted | None:
+    def _look(self, look: _Look, cancel: Cancel, retry_failed: bool) -> None:
+        """What there is to take of a source."""
+        with look.alone():
+            look.spotted = self._spot(look)
+            if look.spotted is None:
+                return
+            ready = [
+                Ready(sighting, flags)
+                for sighting in look.spotted.recordings
+                if sighting.state not in ("filed", "empty")
+                and (flags := self._ready(look.source, sighting, look.report, cancel, retry_failed))
+                is not None
+            ]
+            look.left = deque(batches(ready, self.share.together(BYTES)))
+
+    def _take(self, looks: list[_Look], report: Report, cancel: Cancel, news: News | None) -> bool:
+        """Take it, the newest first; False where something of it is left for the next run."""
+        begun = self.archive.clock()
+        while left := [look for look in looks if look.left]:
+            if (why := self._held()) is not None:
+                report.held = why
+                report.waiting += [
+                    one.sighting.shown for look in left for batch in look.left for one in batch
+                ]
+                report.come_back(HELD_S)
+                return False
+            look = max(left, key=_Look.newest_ns)
+            with look.alone():
+                self.bring_all(look.source, look.left.popleft(), look.report, cancel)
+            if news is None or not any(look.left for look in looks):
+                continue
+            # Until what was not finished can be taken.
+            waits = [one.report.again_in_s for one in looks if one.report.again_in_s is not None]
+            waited = bool(waits) and self.archive.clock() - begun >= min(waits) * 1000
+            if news() or waited:
+                report.come_back(0.0)
+                return False
+        return True
+
+    def _end(self, look: _Look, cancel: Cancel) -> None:
+        """What is to be done when all of a source was taken."""
+        if look.spotted is None:
+            return
+        with look.alone():
+            self._complete(look.source, look.spotted, look.report, cancel)
+            if not look.source.atomic and look.report.filed:
+                self._look_back(look.source, look.spotted, look.report)
+
+    def _idle_now(self, looks: list[_Look]) -> set[Source]:
+        """Where nothing is left to do, until a list changes. What is new in one folder of a
+        recorder's may say something of what is in another."""
+        stirred = [look.source for look in looks if look.changed and look.source.recorder]
+        return {
+            look.source
+            for look in looks
+            if look.spotted is not None
+            and look.report.idle
+            and not any(s != look.source and s.recorder == look.source.recorder for s in stirred)
+        }
+
+    def _spot(self, look: _Look) -> Spotted | None:
         """What a scan found; None where all is as it was when nothing was left to do."""
+        source, report = look.source, look.report
         before = self._seen.get(source, Seen())
         seen = replace(before) if source in self._idle else Seen()
         files = self.phone.scan_unless(seen, source)
@@ -116,8 +219,8 @@ class SyncEngine(Bringer):
         if files is None:
             return None
         self._idle.discard(source)
-        if seen.mark != before.mark and source.recorder is not None:
-            # What is new here may say something of what is there.
+        look.changed = seen.mark != before.mark
+        if look.changed and source.recorder is not None:
             self._idle -= {other for other in self._idle if other.recorder == source.recorder}
         self._seen[source] = seen
         spotted = spot(self.archive, self.serial, source, files)

@@ -63,7 +63,7 @@ class Report:
     """What a run did.
 
     ``link_lost`` says how the connection broke, if it did: what was not taken by then stays
-    queued. ``again_in_s`` is when it is worth looking again, because something is not finished.
+    queued. ``held`` says why nothing is pulled now. ``again_in_s`` is when it is worth looking again, because something is not finished.
     """
 
     phone: str
@@ -76,6 +76,7 @@ class Report:
     waiting: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     link_lost: str | None = None
+    held: str | None = None
     cancelled: bool = False
     again_in_s: float | None = None
 
@@ -104,6 +105,7 @@ class Report:
         for name in ("filed", "duplicates", "completed", "failed", "waiting", "gone"):
             getattr(self, name).extend(getattr(other, name))
         self.link_lost = self.link_lost or other.link_lost
+        self.held = self.held or other.held
         self.cancelled = self.cancelled or other.cancelled
         if other.again_in_s is not None:
             self.come_back(other.again_in_s)
@@ -117,6 +119,7 @@ class Report:
 #: restarted   the recorder had been killed, and runs again
 #: problem     what keeps the route that is on from recording, or its recordings from being taken:
 #:             ``text``, and ``error`` where that is one
+#: paused      nothing is pulled of this phone now: ``text`` says why; "": it goes on
 #: version     the recorder on the phone is of another Offhook: ``text`` says what to do
 #: off         capture is not on: what is left is pulled, and other sources are watched
 #: no root     the phone gives no root: only what needs none is watched; ``text`` says why
@@ -140,6 +143,7 @@ WatchKind = Literal[
     "state",
     "restarted",
     "problem",
+    "paused",
     "version",
     "off",
     "no root",

@@ -10,6 +10,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ from agent.errors import FileGoneError, LinkError, RemoteError
 from agent.phone.files import PhoneFiles
 
 T = TypeVar("T")
+Pace = Callable[[int], None]
+"""Told of so many bytes that came, before more are read; may wait, and raise Cancelled."""
 
 BY_HASH = "sha256 on the phone"
 
@@ -52,7 +55,7 @@ class Breaks:
     """Goes on after the link broke, as often as it breaks, if each time some more bytes came.
 
     A phone that stays away for ``patience`` seconds is a LinkError. ``on_break`` is told why the
-    link broke, before the wait; ``count`` is how often it did.
+    link broke, before the wait; ``count`` is how often it did. The wait is inside ``aside()``.
     """
 
     def __init__(
@@ -62,8 +65,10 @@ class Breaks:
         patience: float,
         cancel: Cancel,
         on_break: Callable[[str], None],
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._phone, self._part = phone, part
+        self._aside = aside
         self._patience, self._cancel, self._on_break = patience, cancel, on_break
         self.count = 0
 
@@ -80,7 +85,8 @@ class Breaks:
                 if fruitless == _FRUITLESS:
                     raise
                 self._on_break(error.message)
-                self._phone.reconnect(self._patience, self._cancel)
+                with self._aside():
+                    self._phone.reconnect(self._patience, self._cancel)
                 if self._cancel.is_set():
                     raise Cancelled from error
 
@@ -98,6 +104,7 @@ def fetch(
     root: bool,
     cancel: Cancel,
     on_progress: Callable[[int], None],
+    pace: Pace,
 ) -> None:
     """The rest of the file's bytes into ``part``, which may have the first of them already.
 
@@ -111,6 +118,7 @@ def fetch(
         if part.size + len(chunk) > sighting.size:
             raise ChangedError(f"more came than the {sighting.size} bytes that are listed")
         part.write(chunk)
+        pace(len(chunk))
         if part.size - told >= _TELL_EVERY or part.size == sighting.size:
             told = part.size
             on_progress(told)
@@ -131,7 +139,7 @@ def _same_beginning(phone: PhoneFiles, path: str, part: Part, root: bool) -> boo
 
 
 def verify(
-    phone: PhoneFiles, sighting: Sighting, part: Part, *, root: bool, cancel: Cancel
+    phone: PhoneFiles, sighting: Sighting, part: Part, *, root: bool, cancel: Cancel, pace: Pace
 ) -> Verified:
     """Compare with the phone's own SHA-256, or where it has none, with a second reading."""
     try:
@@ -143,7 +151,7 @@ def verify(
     except LinkError:
         raise
     except RemoteError:
-        theirs = _read_again(phone, sighting.path, root, cancel, part.size)
+        theirs = _read_again(phone, sighting.path, root, cancel, part.size, pace)
         method = "read twice"
     else:
         method = BY_HASH
@@ -180,11 +188,14 @@ def _chunks(
             close()
 
 
-def _read_again(phone: PhoneFiles, path: str, root: bool, cancel: Cancel, most: int) -> str:
+def _read_again(
+    phone: PhoneFiles, path: str, root: bool, cancel: Cancel, most: int, pace: Pace
+) -> str:
     digest, size = hashlib.sha256(), 0
     for chunk in _chunks(phone, path, root, cancel):
         digest.update(chunk)
         size += len(chunk)
+        pace(len(chunk))
         if size > most:
             break
     return digest.hexdigest()

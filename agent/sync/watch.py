@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from agent.adb.reconnect import Backoff
 from agent.archive.archive import Archive
@@ -20,18 +21,24 @@ from agent.capture.live import LiveRoute
 from agent.capture.route import RouteStatus
 from agent.capture.routes import route_named, route_of
 from agent.errors import CaptureError, LinkError, NoRootError, OffhookError, RootError
+from agent.limits import Limits
 from agent.naming import Pattern
+from agent.phone.battery import read_battery
 from agent.phone.files import Source
 from agent.phone.phone import Phone
 from agent.sync.calllog import CallSync, join_late, sync_calls
 from agent.sync.clean import CleanReport
 from agent.sync.daily import Daily
 from agent.sync.engine import SyncEngine
-from agent.sync.events import Tell, WatchEvent, WatchKind
+from agent.sync.events import SyncEvent, Tell, WatchEvent, WatchKind
 from agent.sync.folders import all_sources, chosen_sources
 from agent.sync.lines import Lines
 from agent.sync.live import Live
+from agent.sync.mistake import mistake_of
 from agent.sync.named import place_of
+from agent.sync.news import News
+from agent.sync.pause import Pause
+from agent.sync.share import Share
 
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
@@ -84,6 +91,8 @@ class Watch:
         contacts: bool = False,
         names: Sequence[Pattern] = (),
         cleanup: Cleanup | None = None,
+        share: Share | None = None,
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
         self._name = name
         self._open = open_phone
@@ -92,10 +101,13 @@ class Watch:
         self._picked: list[Source] = []  # the folders that the user has chosen
         self._others = sources
         self._journal = journal
-        self._tell = tell
+        self._told = tell
+        self._deaf: BaseException | None = None
+        self._share = share or Share()
+        self._limits = limits
         self._stop = stop
         self._nap = nap or Nap(stop)
-        self._live = Live(name, archive, tell, journal)
+        self._live = Live(name, archive, self._tell, journal)
         self._contacts = contacts
         self._names = names
         self._cleanup = cleanup
@@ -105,6 +117,7 @@ class Watch:
         self._log_said = ""
         self._tend_at = 0.0
         self._problem = ""
+        self._held = ""
         self._state = ""
         self._said = ""
         self._mode_now = ""
@@ -129,38 +142,58 @@ class Watch:
         self._anew.set()
 
     def run(self) -> None:
-        """Watch, through every broken link, until told to stop."""
+        """Watch, through every broken link, until told to stop. What it may raise is that what it
+        tells can't be told."""
         try:
             self._run()
         finally:
             self._live.close()
 
     def _run(self) -> None:
-        backoff, told = Backoff(0.5, _LONGEST_PAUSE), ""
+        backoff, told = Backoff(0.5, _LONGEST_PAUSE), _Told()
         while not self._stop.is_set():
             begun = time.monotonic()
             try:
-                with self._open() as phone:
-                    self._tell(WatchEvent("connected", self._name, phone.facts.name))
-                    told = ""
-                    while not self._stop.is_set():
-                        route = self._live_route(phone)
-                        with self._live.following(phone, route):
-                            self._stay(phone)
-                        if self._stop.is_set():  # a call is ended while the link still stands
-                            self._live.close()
+                self._once(told)
             except OffhookError as error:
                 # The phone's trouble, or the archive's (a full disk): told once, however often
                 # it is met, and tried again.
-                if error.message != told and not self._stop.is_set():
-                    told = error.message
+                if error.message != told.trouble and not self._stop.is_set():
+                    told.trouble = error.message
                     kind: WatchKind = "problem" if isinstance(error, CaptureError) else "lost"
                     self._tell(WatchEvent(kind, self._name, error.message, error=error))
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                # A mistake of ours: it ends what this phone was at, and nothing of the others.
+                if self._deaf is not None:
+                    raise self._deaf from None
+                mistake = mistake_of(error)
+                if mistake.message != told.mistake and not self._stop.is_set():
+                    told.mistake = mistake.message
+                    self._tell(WatchEvent("problem", self._name, mistake.message, error=mistake))
             if time.monotonic() - begun > _LONGEST_PAUSE:
                 backoff.reset()
-            self._live.check()
             if self._nap.sleep(backoff.pause()):
                 backoff.reset()
+
+    def _once(self, told: _Told) -> None:
+        """Over one connection, until it breaks or all shall stop."""
+        self._live.check()
+        with self._open() as phone:
+            self._tell(WatchEvent("connected", self._name, phone.facts.name))
+            told.trouble = self._held = ""
+            while not self._stop.is_set():
+                route = self._live_route(phone)
+                with self._live.following(phone, route):
+                    self._stay(phone)
+                if self._stop.is_set():  # a call is ended while the link still stands
+                    self._live.close()
+
+    def _tell(self, event: WatchEvent | SyncEvent) -> None:
+        try:
+            self._told(event)
+        except BaseException as error:
+            self._deaf = error  # nobody hears any more
+            raise
 
     def _live_route(self, phone: Phone) -> LiveRoute | None:
         """The route that is on, where this computer records by it."""
@@ -173,12 +206,17 @@ class Watch:
         self._log_due = 0.0
         sources = self._sources(phone)
         engine = SyncEngine(
-            self._archive, phone, sources, self._tell, place=place_of(phone.facts, self._names)
+            self._archive,
+            phone,
+            sources,
+            self._tell,
+            place=place_of(phone.facts, self._names),
+            share=self._share,
+            held=Pause(lambda: read_battery(phone.link), self._limits).why,
         )
         daily = Daily(self._archive, phone, sources, self._cleanup)
         with recorder.watch_command(phone, sources) as process:
-            words = Lines(process, "the phone's watcher")
-            due = 0.0
+            news, due = News(Lines(process, "the phone's watcher")), 0.0
             while not self._stop.is_set():
                 now = time.monotonic()
                 self._live.check()
@@ -189,25 +227,20 @@ class Watch:
                     self._live.filed.clear()
                     self._join_until, due = now + JOIN_FOR, now
                 if now >= due:
-                    due = now + self._look(phone, engine)
+                    due = now + self._look(phone, engine, news)
                     if self._has_changed(phone):
                         return
-                    continue
-                if self._state in _CALM and not self._live.recording:
-                    self._tell_cleaned(daily.step(), engine)
-                line = words.next(min(due - now, _TICK))
-                state = False
-                while line is not None:
-                    folder, _, name = line.partition("\t")[2].partition("\t")
-                    state |= (folder, name) == (f"{recorder.HOME}/run", "state")
-                    if "D" in line.partition("\t")[0] or "x" in line.partition("\t")[0]:
-                        return  # a folder is gone; another may stand in its place
-                    if _is_news(folder, name):
-                        due = 0.0
-                    line = words.next(0)
-                if due == 0.0:  # before all else: somebody waits for the recording
-                    due = time.monotonic() + self._look(phone, engine)
-                if state:
+                else:
+                    if self._state in _CALM and not self._live.recording:
+                        self._tell_cleaned(daily.step(), engine)
+                    news.hear(min(due - now, _TICK))
+                    if news.files and not news.moved:
+                        # Before all else: somebody waits for the recording.
+                        due = time.monotonic() + self._look(phone, engine, news)
+                if news.moved:
+                    return
+                if news.state:
+                    news.state = False
                     self._tell_state(phone)
                     if self._may_join(time.monotonic()):
                         due = min(due, time.monotonic() + JOIN_EVERY)
@@ -312,11 +345,21 @@ class Watch:
             self._tell(WatchEvent("problem", self._name, problem))
         self._problem = problem
 
-    def _look(self, phone: Phone, engine: SyncEngine) -> float:
+    def _look(self, phone: Phone, engine: SyncEngine, news: News) -> float:
         """Scan everything and take what is new; the seconds until it is worth looking again."""
-        report = engine.run_once(self._stop)
+
+        scan_at = time.monotonic() + SCAN_EVERY
+
+        def heard() -> bool:
+            here = self._anew, self._live.off, self._live.filed
+            due = time.monotonic() >= scan_at or any(event.is_set() for event in here)
+            return news.hear(0) or due
+
+        news.files = False
+        report = engine.run_once(self._stop, news=heard)
         if report.link_lost is not None:
             raise LinkError(report.link_lost)
+        self._tell_held(report.held)
         self._tell(WatchEvent("scanned", self._name, report=report))
         self._tend(phone)
         now = time.monotonic()
@@ -330,6 +373,12 @@ class Watch:
         elif self._state in _CALM:
             self._tell_calls(join_late(self._archive, phone, self._log_newest))
         return min(again, JOIN_EVERY) if self._may_join(now) else again
+
+    def _tell_held(self, why: str | None) -> None:
+        """Tell that nothing is pulled, once for a reason, and that it goes on."""
+        if bool(why) != bool(self._held):
+            self._tell(WatchEvent("paused", self._name, why or ""))
+        self._held = why or ""
 
     def _may_join(self, now: float) -> bool:
         """Whether a row of the call log is waited for, which comes when the phone's own telephony
@@ -356,9 +405,9 @@ class Watch:
         self._log_said = problem
 
 
-def _is_news(folder: str, name: str) -> bool:
-    """Whether a change is worth a scan. Our recorder writes a recording's sidecar first: the
-    recording itself is the news."""
-    if folder == f"{recorder.HOME}/run":
-        return False
-    return folder != recorder.SPOOL or name.endswith(".wav")
+@dataclass
+class _Told:
+    """What was told last, so as not to tell it again and again."""
+
+    trouble: str = ""
+    mistake: str = ""

@@ -12,6 +12,7 @@ from agent.capture.journal import Journal, end_journal, read_journal, write_jour
 from agent.capture.law import VERSION
 from agent.config import load_config
 from agent.errors import ConfigError, ConsentError, UsageError
+from agent.limits import Limits
 
 
 def write(home: Path, text: str) -> Path:
@@ -55,12 +56,36 @@ def test_phones_and_sources(tmp_path: Path) -> None:
         ('[[source]]\nname = "x"\npath = "BCR"', "not absolute"),
         ('[[source]]\nname = "x"\npath = "/B"\nroot = 1', "not true or false"),
         ('[[source]]\nname = "x"\npath = "/B"\n' * 2, "stands twice"),
+        ("[sync]\nrate = 2", 'rate is 2, not a rate of at least 16 KiB/s, such as "2 MiB/s"'),
+        ('[sync]\nrate = "2 MiB"', "rate is '2 MiB', not a rate"),
+        ('[sync]\nrate = "2 Mbit/s"', "'2 Mbit/s', not a rate"),
+        ('[sync]\nrate = "0 MiB/s"', "at least 16 KiB/s"),
+        ('[sync]\nrate = "1 KiB/s"', "at least 16 KiB/s"),
+        ('[sync]\nrates = "2 MiB/s"', "Did you mean 'rate'"),
+        ("[sync]\npause_below = 0", "pause_below is 0, not 1 to 95"),
+        ("[sync]\npause_below = true", "pause_below is True"),
+        ('[sync]\npause_above = "45"', "pause_above is '45', not 30 to 80"),
+        ("[[sync]]", r"written as \[sync\]"),
     ],
 )
 def test_every_mistake_is_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(write(tmp_path, text))
     assert re.search(words, f"{caught.value} {caught.value.hint}")
+
+
+def test_what_pulling_may_take(tmp_path: Path) -> None:
+    assert load_config(tmp_path).limits == Limits()
+    assert not Limits(rate=1 << 20).pauses
+    for text, rate in (
+        ("2 MiB/s", 2 << 20),
+        ("1.5 MB/s", 1_500_000),
+        ("500KiB/s", 500 << 10),
+        ("16 KiB/s", 16 << 10),
+        ("0.5 GiB/s", 1 << 29),
+    ):
+        said = f'[sync]\nrate = "{text}"\npause_below = 15\npause_above = 45\n'
+        assert load_config(write(tmp_path, said)).limits == Limits(rate, 15, 45)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def _lengths(ready: list[Ready]) -> list[int]:
 
 def test_a_batch_is_bounded_in_files_and_bytes_and_large_files_go_alone() -> None:
     assert _lengths([]) == []
-    assert _lengths(_ready(*[10] * (2 * FILES + 1))) == [FILES, FILES, 1]
+    assert _lengths(_ready(*[10] * (2 * FILES + 1))) == [1, FILES, FILES]  # the newest first
     assert _lengths(_ready(*[LARGEST] * (BYTES // LARGEST + 1))) == [BYTES // LARGEST, 1]
     assert _lengths(_ready(10, 10, LARGEST + 1, 10, 10)) == [2, 1, 2]
 

@@ -95,8 +95,9 @@ class Live:
         for session in [one for one in self._sessions if one.done]:
             self._sessions.remove(session)
             session.join()
-        if self._broken is not None:
-            raise self._broken
+        broken, self._broken = self._broken, None
+        if broken is not None:
+            raise broken
 
     def close(self) -> None:
         """End what is recorded, and return when it is filed."""

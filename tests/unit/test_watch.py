@@ -1,0 +1,99 @@
+"""One phone's watch, when what nobody foresaw happens in it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.archive import Archive
+from agent.errors import LinkError
+from agent.phone.phone import Phone
+from agent.sync.events import SyncEvent, WatchEvent
+from agent.sync.watch import Nap, Watch
+from tests.offhook import wait_until
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive(tmp_path, write=True) as opened:
+        yield opened
+
+
+class Bench:
+    """A watch of a phone whose opening fails by script, one error after the other, then the last
+    again and again."""
+
+    def __init__(self, archive: Archive, errors: list[Exception]) -> None:
+        self.errors = errors
+        self.opened = 0
+        self.events: list[WatchEvent | SyncEvent] = []
+        self.take: Callable[[WatchEvent | SyncEvent], None] = self.events.append
+        self.stop = threading.Event()
+        self.nap = Nap(self.stop)
+        self.raised: BaseException | None = None
+        self._watch = Watch(
+            "desk", self._open, archive, [], lambda e: self.take(e), self.stop, nap=self.nap
+        )
+
+    @contextmanager
+    def _open(self) -> Iterator[Phone]:
+        self.opened += 1
+        raise self.errors.pop(0) if len(self.errors) > 1 else self.errors[0]
+        yield
+
+    @contextmanager
+    def running(self) -> Iterator[threading.Thread]:
+        def run() -> None:
+            try:
+                self._watch.run()
+            except BaseException as error:  # noqa: BLE001 - looked at by the test
+                self.raised = error
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield thread
+        self.stop.set()
+        self.nap.end()
+        thread.join()
+
+    def again(self) -> None:
+        """Until it has tried once more, without waiting for its pause."""
+        before = self.opened
+        wait_until(lambda: (self.nap.end(), self.opened > before)[1])
+
+
+def test_a_mistake_is_told_once_without_what_it_says_and_tried_again(archive: Archive) -> None:
+    bench = Bench(archive, [KeyError("+49301234"), KeyError("+49305678"), LinkError("away")])
+    with bench.running():
+        wait_until(lambda: bench.opened > 0)
+        bench.again()
+        bench.again()
+        bench.again()
+    assert bench.raised is None
+    first, second = bench.events
+    assert isinstance(first, WatchEvent) and isinstance(second, WatchEvent)
+    assert (first.kind, second.kind) == ("problem", "lost")
+    assert "KeyError" in first.text
+    assert "sync/watch.py:" in first.text
+    assert "4930" not in first.text
+    assert first.error is not None and first.error.hint
+
+
+def test_what_can_not_be_told_ends_it(archive: Archive) -> None:
+    """Such as to a pipe that was closed: nobody is there any more."""
+    bench = Bench(archive, [LinkError("away")])
+
+    def closed(event: object) -> None:
+        bench.take = bench.events.append  # a console says nothing more, either
+        raise BrokenPipeError
+
+    bench.take = closed
+    with bench.running() as thread:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert isinstance(bench.raised, BrokenPipeError)
+    assert bench.events == []
