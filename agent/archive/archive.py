@@ -5,6 +5,7 @@
     HOME/offhook.lock   held by the one process that files recordings
 
 Anyone may read, note, and add phones and calls at any time; only a writer files recordings.
+An archive that can't be written can still be read.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Archive:
                 hint="Give another folder with --home or OFFHOOK_HOME.",
             ) from error
         with contextlib.ExitStack() as undo:
-            self._index = Index(self.home / "offhook.db")
+            self._index = Index(self.home / "offhook.db", may_only_read=not self._write)
             undo.callback(self.close)
             self.ensure(ARCHIVE)
             self.ensure(live.LIVE)
@@ -109,6 +110,11 @@ class Archive:
         if self._index is None:
             raise ValueError("the archive is not open")
         return self._index
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it can't be written, as on a disk mounted so: changes are a ConfigError."""
+        return self.index.read_only is not None
 
     def ensure(self, migrations: Migrations) -> None:
         """Bring a module's own tables up to date; cheap when they are."""

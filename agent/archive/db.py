@@ -1,11 +1,17 @@
-"""The index's database: how it is opened, changed and brought up to date."""
+"""The index's database: how it is opened, changed and brought up to date.
+
+Where nothing can be written (a backup, a disk mounted read-only), who only reads gets a copy of it
+in memory: SQLite can't read a file with a write-ahead log in place without writing beside it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +25,29 @@ BUSY_SECONDS = 10.0
 
 
 class Index:
-    """``offhook.db``, opened; usable from several threads, one at a time."""
+    """``offhook.db``, opened; usable from several threads, one at a time.
 
-    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+    ``read_only``: where it can't be written, and need not be, why; what is read is then as it was
+    when it was opened.
+    """
+
+    def __init__(
+        self, path: Path, busy_seconds: float = BUSY_SECONDS, *, may_only_read: bool = False
+    ) -> None:
         self.path = path
         self.guard = threading.RLock()
+        self.read_only: ConfigError | None = None
+        try:
+            self._open(busy_seconds)
+        except ConfigError as error:
+            if not may_only_read or not path.is_file():
+                raise
+            with sqlite_errors(path), disk_errors(path):
+                self.db = Database(_in_memory(path, busy_seconds), execute_plugins=False)
+            self.read_only = error
+
+    def _open(self, busy_seconds: float) -> None:
+        path = self.path
         with _closed_to_us(path), disk_errors(path):
             # SQLite gives its -wal and -shm files the mode of the database.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -51,6 +75,8 @@ class Index:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Database]:
         """A write transaction: all of it, or nothing. Inside another one, a part of that."""
+        if self.read_only is not None:
+            raise ConfigError(self.read_only.message, hint=self.read_only.hint)
         with self.guard, sqlite_errors(self.path):
             connection = self.db.conn
             if connection.in_transaction:
@@ -69,6 +95,9 @@ class Index:
         with self.reading() as db:
             if not migrations.pending(db):
                 self._refuse_newer(migrations, db)
+                return
+            if self.read_only is not None:  # in memory alone
+                migrations.apply(db)
                 return
         lock = self.path.with_suffix(".migrate-lock")
         with _closed_to_us(lock), disk_errors(lock):
@@ -109,11 +138,44 @@ class Index:
             sync_folder(copy.parent)
 
 
+def _in_memory(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    """A copy of a database that can't be written, with what is still in its write-ahead log."""
+    copy = sqlite3.connect(":memory:", check_same_thread=False)
+    try:
+        try:  # somebody else may be writing it, by a way of his own
+            _copy(path, "mode=ro", copy, busy_seconds)
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_BESIDE:
+                raise
+            log = path.with_name(path.name + "-wal")
+            if not log.exists() or not log.stat().st_size:
+                _copy(path, "immutable=1", copy, busy_seconds)
+                return copy
+            # A killed program's, and nobody has it open: that would leave an index of the log.
+            with tempfile.TemporaryDirectory(prefix="offhook-") as folder:
+                for file in (path, log):
+                    shutil.copyfile(file, Path(folder, file.name))
+                _copy(Path(folder, path.name), "mode=rw", copy, busy_seconds)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+_NOT_BESIDE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
+def _copy(path: Path, how: str, to: sqlite3.Connection, busy_seconds: float) -> None:
+    address = f"{path.absolute().as_uri()}?{how}"
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=busy_seconds)) as source:
+        source.backup(to)
+
+
 def _read_only(path: Path, why: str) -> ConfigError:
     return ConfigError(
         f"{path} can't be written: {why}",
-        hint="The archive's owner has to be able to write there, also to read it. "
-        "Give another folder with --home or OFFHOOK_HOME.",
+        hint="Its owner has to be able to write there; `list`, `search`, `show` and `play` only "
+        "read. Give another folder with --home or OFFHOOK_HOME.",
     )
 
 

@@ -41,7 +41,8 @@ def verify(app: App, repair: bool) -> None:
                 problems = [f"{label}: {error.message}" for label, error in failed]
                 problems += [f"{failure.path}: {failure.reason}" for failure in report.failed]
             found = _audit(app, archive)
-        archive.log(
+        app.log(
+            archive,
             "verified",
             detail={"files": found.files, "entries": found.entries, "wrong": len(found.findings)},
         )

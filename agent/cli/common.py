@@ -168,7 +168,8 @@ class App:
         with self.reach(target) as opened:
             self.check(target, opened)
             with self.archive() as archive:
-                self.remember(opened, target, archive)
+                if not archive.read_only:  # to look at a phone needs none
+                    self.remember(opened, target, archive)
             yield opened
 
     def check(self, target: Target, phone: Phone) -> None:
@@ -196,6 +197,13 @@ class App:
             abi=facts.abis.split(",")[0],
             address=setting.address if setting else phone.name,
         )
+
+    def log(self, archive: Archive, action: str, **what: Any) -> None:
+        """Have a look at the archive in its custody log, unless that can't be written."""
+        if archive.read_only:
+            self.note("This archive can only be read: its custody log does not tell of this.")
+        else:
+            archive.log(action, **what)
 
     def prompt(self) -> None:
         """Say that the phone waits for a tap."""

@@ -99,7 +99,8 @@ def _look(app: App, target: Target) -> dict[str, Any]:
         with app.reach(target, timeout=_LOOK) as phone:
             app.check(target, phone)
             with app.archive() as archive:
-                app.remember(phone, target, archive)
+                if not archive.read_only:
+                    app.remember(phone, target, archive)
             return _row(target, **_answer(phone))
     except (PhoneError, UsageError) as error:
         return _row(target, problem=error.message, hint=error.hint)

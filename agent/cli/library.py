@@ -136,7 +136,9 @@ def play_(app: App, recording: str, channel: str, start: float, device: str | No
                 f"recording {found.id} is not in the archive's folder any more: {found.path}",
                 hint="Put it back from a copy of the archive.",
             )
-        archive.log("played", sha256=found.sha256, detail={"channel": channel, "start_s": start})
+        app.log(
+            archive, "played", sha256=found.sha256, detail={"channel": channel, "start_s": start}
+        )
     app.note(f"{found.id}  {when(found.started_ms)}  {who(found)}  {length(found)}")
     terminal = app.console.is_terminal and not app.json
     last = -1
