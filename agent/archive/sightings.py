@@ -91,6 +91,16 @@ def is_filed(db: Database, phone: str, source: str, file: RemoteFile) -> bool:
     return found.fetchone() is not None
 
 
+def was_taken(db: Database, sighting: Sighting, flag: str) -> bool:
+    """Whether a recording with this flag was filed from the same path before."""
+    found = db.execute(
+        "SELECT 1 FROM sightings JOIN recordings USING (sha256) WHERE sightings.phone = ?"
+        " AND sightings.source = ? AND sightings.path = ? AND instr(recordings.flags, ?)",
+        [sighting.phone, sighting.source, path_bytes(sighting.path), f'"{flag}"'],
+    )
+    return found.fetchone() is not None
+
+
 def add(db: Database, phone: str, source: str, files: Iterable[RemoteFile], now_ms: int) -> None:
     """Note files seen for the first time."""
     db.conn.executemany(

@@ -26,6 +26,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 _NO_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _CHUNK = 1 << 20
 _RESERVE = 32 << 20  # bytes that no recording takes
+_MOST = 1 << 30  # bytes of a file whose size nobody knows
 _FLUSHERS = 8  # files that are flushed at once
 
 
@@ -182,6 +183,14 @@ class Store:
         with disk_errors(self.root):
             there = shutil.disk_usage(self.root)
         return 0 if size > there.total else max(0, size + _RESERVE - there.free)
+
+    def bound(self, size: int) -> int:
+        """How many bytes may come of a file that is said to have ``size``: of one that is larger
+        than the whole disk, which is a lie, no more than any recording has, and than there is
+        room for."""
+        with disk_errors(self.root):
+            there = shutil.disk_usage(self.root)
+        return size if size <= there.total else max(0, min(_MOST, there.free - _RESERVE))
 
     def free(self, path: PurePosixPath, taken: Collection[PurePosixPath] = ()) -> PurePosixPath:
         """``path`` if nothing has that name, or the first ``name~N`` that nothing has, and that

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent.archive.outrank import DIFFERS, OVERRULED
 from agent.archive.records import Recording
+from agent.sync.settled import OTHER_SIZE, UNFINISHED
 from agent.text import shown
 
 SIDES = ("uplink", "downlink")
@@ -168,4 +169,5 @@ def line(recording: Recording, *, names: bool) -> str:
     arrow = {"in": "from", "out": "to"}.get(recording.direction or "", "with")
     party = f" {arrow} {who(recording)}" if names else ""
     sound = "SILENT: the call's audio is not in it" if recording.silent else level(recording)
-    return f"recorded{party}, {length(recording)}, {sound}, verified"
+    doubts = "".join(f"; {flag}" for flag in (OTHER_SIZE, UNFINISHED) if flag in recording.flags)
+    return f"recorded{party}, {length(recording)}, {sound}, verified{doubts}"

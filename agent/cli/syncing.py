@@ -314,9 +314,14 @@ def _print_report(app: App, report: Report, problems: list[tuple[str, PhoneError
                 "duplicates": len(report.duplicates),
                 "waiting": report.waiting,
                 "gone": report.gone,
+                "left": [{"path": one.path, "reason": one.reason} for one in report.left],
+                "doubts": report.doubts,
                 "bytes": report.pulled_bytes,
                 "failed": [vars(failure) for failure in report.failed]
-                + [{"path": None, "reason": error.message} for _, error in problems],
+                + [
+                    {"path": None, "reason": error.message, "hint": error.hint}
+                    for _, error in problems
+                ],
             }
         )
         return
@@ -324,10 +329,17 @@ def _print_report(app: App, report: Report, problems: list[tuple[str, PhoneError
         app.note(line(recording, names=True))
     for path in report.waiting:
         app.note(f"still being written: {path}")
+    for one in report.left:
+        app.note(f"left alone: {one.path}: {one.reason}")
+    for doubt in report.doubts:
+        app.errors.print(f"! {shown(doubt)}", style="yellow", markup=False)
     for failure in report.failed:
         app.errors.print(
             f"failed: {shown(failure.path)}: {shown(failure.reason)}", style="red", markup=False
         )
+    for hint in dict.fromkeys(failure.hint for failure in report.failed):
+        if hint:
+            app.errors.print(shown(hint), markup=False)
     for label, error in problems:
         text = f"failed: {shown(label)}: {shown(error.message)}"
         app.errors.print(text, style="red", markup=False)

@@ -79,6 +79,8 @@ class _Lines:
                 return line(recording, names=self._names), style
             if event.kind == "broken":
                 return f"{shown(event.error or '')}; waiting for the phone", "yellow"
+            if event.kind == "doubt":
+                return f"! {shown(event.error or '')}", "yellow"
             if event.kind in ("failed", "left"):
                 word = "failed" if event.kind == "failed" else "left alone"
                 name = f" {event.path.rsplit('/', 1)[-1]}" if self._names and event.path else ""

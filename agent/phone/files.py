@@ -7,11 +7,12 @@ this computer's own file names are in. Show them only through :func:`agent.text.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from agent.adb.reconnect import Cancel
+from agent.errors import RemoteError
 
 #: A trait: the recorder writes a file under its last name, for as long as the call lasts.
 IN_PLACE = "in place"
@@ -80,6 +81,35 @@ class Seen:
     count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class NotAFile:
+    """What a scan saw that can't be taken, since it is neither a file nor a folder; ``what`` it is,
+    in words."""
+
+    path: str
+    what: str
+
+
+class Listed(list[RemoteFile]):
+    """A scan's files; ``others`` is what lies among them and is none."""
+
+    def __init__(self, files: Iterable[RemoteFile] = (), others: Sequence[NotAFile] = ()) -> None:
+        super().__init__(files)
+        self.others = others
+
+
+class PartialListingError(RemoteError):
+    """A scan of which only a part is to be believed, or came: ``files``."""
+
+    def __init__(self, message: str, files: Listed, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.files = files
+
+
+class SilentError(RemoteError):
+    """A command on a phone that answers said nothing in its time."""
+
+
 class PhoneFiles(Protocol):
     """The sight of a phone that sync works with. Every call may raise a PhoneError."""
 
@@ -88,7 +118,10 @@ class PhoneFiles(Protocol):
         """The phone's serial number, which is what the phone is known by."""
 
     def scan(self, source: Source) -> list[RemoteFile]:
-        """All regular files below a source's folder; an absent folder is an empty one."""
+        """All regular files below a source's folder, each once; an absent folder is an empty one.
+
+        It may be a :class:`Listed`. PartialListingError where that is not all.
+        """
 
     def scan_unless(self, seen: Seen, source: Source) -> list[RemoteFile] | None:
         """As :meth:`scan`, and noted in ``seen``; None where the phone said the very same when
@@ -103,12 +136,18 @@ class PhoneFiles(Protocol):
         """Each path with its file's bytes, in the order asked for: what can't be read is an
         error of its chunks, and the next comes all the same; a LinkError ends it all."""
 
-    def sha256_many(self, paths: Sequence[str], *, root: bool) -> list[str | None]:
-        """As :meth:`sha256`, by one command; None for what the phone can't hash."""
+    def sha256_many(
+        self, paths: Sequence[str], *, root: bool, size: int | None = None
+    ) -> list[str | None]:
+        """As :meth:`sha256`, by one command; None for what the phone can't hash. ``size`` is the
+        largest one's."""
 
-    def sha256(self, path: str, *, root: bool, first: int | None = None) -> str:
+    def sha256(
+        self, path: str, *, root: bool, first: int | None = None, size: int | None = None
+    ) -> str:
         """The SHA-256, in hexadecimal, that the phone itself computes of the file, or of its
-        ``first`` so many bytes."""
+        ``first`` so many bytes. ``size`` is how large it should be: the phone is given time by
+        that."""
 
     def reconnect(self, patience: float, cancel: Cancel) -> None:
         """Reach the phone anew after a break; LinkError if that takes over ``patience`` seconds.

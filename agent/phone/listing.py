@@ -3,6 +3,9 @@
 toybox has ``find -printf`` from 0.8.3 (Android 11) on. Before, ``stat`` tells the same, for many
 files in one process; a random mark ends each of its records, so that no name can be taken for
 an end. Which of the two a phone has is found out by trying.
+
+What a listing says is a claim. A record that makes no sense, or names what is in none of the
+folders, costs none of the others: it is an error at the end.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from agent.errors import RemoteError
-from agent.phone.files import RemoteFile
+from agent.phone.files import NotAFile, RemoteFile, path_bytes, path_text
 from agent.text import shown
 
 How = Literal["printf", "stat"]
@@ -51,6 +54,12 @@ def gathers(said: str) -> bool:
 
 _LONGEST = 1 << 16  # bytes of a record: Linux has no path of more than 4096
 _LONGEST_SHOWN = 200
+_MOST = 64 << 20  # bytes of a listing: some 300 000 files
+_MOST_NAMED = 3  # strange records that an error quotes
+_LINK = "a symlink: what it points to was not looked at"
+#: What is no file, by the letter that the script gives it.
+_KINDS = {b"l": _LINK, b"p": "a FIFO", b"s": "a socket", b"d": "a device"}
+HINT = "What makes sense of that listing was taken; look at the rest by hand: `adb shell ls -la FOLDER`."
 
 
 class Listing:
@@ -59,50 +68,100 @@ class Listing:
 
     def __init__(self, folders: str | Sequence[str], way: How, *, gather: bool = False) -> None:
         self._mark = b"" if way == "printf" else f"/{secrets.token_hex(6)}\n".encode()
-        quoted = shlex.join([folders] if isinstance(folders, str) else folders)
-        if way == "printf":
-            action = "-printf '%s %i %T@ %p\\0'"
-        else:
-            action = f"-exec stat -c '%s %i %Y.%y/%n{self._mark.decode()[:-1]}' {{}} +"
+        folders = [folders] if isinstance(folders, str) else folders
+        quoted = shlex.join(folders)
+        self._below = tuple(f"{folder.rstrip('/')}/" for folder in folders)
+        #: What was found that is neither a file nor a folder.
+        self.others: list[NotAFile] = []
+        self._strange: list[str] = []
+        kinds = {"f": "%s %i %T@ " if way == "printf" else "%s %i %Y.%y/"}
+        kinds |= {letter: f"{letter} " for letter in "lps"}
+        actions = [f"-type {letter} {self._told(head)}" for letter, head in kinds.items()]
+        action = " -o ".join([*actions, f"! -type d {self._told('d ')}"])
         #: Ends with code 0 where there is no such folder.
         self.script = (
             f'set --; for d in {quoted}; do [ ! -d "$d" ] || set -- "$@" "$d/"; done; '
-            f'[ $# -gt 0 ] || exit 0; find "$@" -type f {action}'
+            f'[ $# -gt 0 ] || exit 0; find "$@" {action}'
         )
         if gather:
             self.script = f"set -o pipefail; {self.script} | {_GATHER}"
 
+    def _told(self, head: str) -> str:
+        """What makes find tell of a file: ``head``, and its path."""
+        if self._mark:
+            return f"-exec stat -c '{head}%n{self._mark.decode()[:-1]}' {{}} +"
+        return f"-printf '{head}%p\\0'"
+
     def files(self, chunks: Iterable[bytes]) -> Iterator[RemoteFile]:
-        """The files, as their records come; RemoteError for one that makes no sense.
+        """The files, as their records come; at the end, RemoteError for those that make no sense.
 
         When the chunks end with an error, every record that came whole was given before it.
         """
-        for records in self.records(chunks):
-            yield from self.parsed(records)
+        try:
+            for records in self.records(chunks):
+                yield from self.parsed(records)
+        except RemoteError as error:
+            if not self._strange or not vanished(error):
+                raise
+        self.check()
 
     def records(self, chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
-        """The records, some at once, without their ends; RemoteError for one that is too long.
+        """The records, some at once, without their ends; RemoteError for one that is too long, and
+        for too many.
 
         They are the same of every listing of the same files in the same order.
         """
         separator = self._mark or b"\0"
-        rest = b""
+        rest, size = b"", 0
         for chunk in chunks:
             *records, rest = (rest + chunk).split(separator)
             yield records
+            size += len(chunk)
             if len(rest) > _LONGEST:
-                raise _senseless(rest)
+                raise _senseless([_quoted(rest)])
+            if size > _MOST:
+                raise RemoteError(
+                    f"the phone's find listed more than {_MOST >> 20} MiB, and was ended",
+                    hint=HINT,
+                )
         if rest:
-            raise _senseless(rest)
+            raise _senseless([_quoted(rest)])
 
     def parsed(self, records: Iterable[bytes]) -> Iterator[RemoteFile]:
-        """The files that records tell of; RemoteError for one that makes no sense."""
+        """The files that records tell of. What is none goes to :attr:`others`; what makes no sense
+        is told by :meth:`check`."""
         parse = _by_stat if self._mark else _by_printf
         for record in records:
             try:
-                yield parse(record)
-            except ValueError as error:
-                raise _senseless(record) from error
+                if record[1:2] == b" " and record[:1] in _KINDS:
+                    other = NotAFile(path_text(record[2:]), _KINDS[record[:1]])
+                    if self._is_below(other.path):
+                        self.others.append(other)
+                    else:
+                        self._strange.append(_quoted(record))
+                    continue
+                file = parse(record)
+            except ValueError:
+                self._strange.append(_quoted(record))
+                continue
+            path = file.path
+            if path.startswith(self._below) and "/." not in path and not self._mark:
+                yield file  # most, and soon known to be well
+            elif self._is_below(path):
+                yield file
+            else:
+                self._strange.append(_quoted(path_bytes(path)))
+
+    def check(self) -> None:
+        """RemoteError if any record that was parsed makes no sense."""
+        if self._strange:
+            raise _senseless(self._strange)
+
+    def _is_below(self, path: str) -> bool:
+        return "\0" not in path and any(
+            path.startswith(folder) and not {".", ".."} & set(path[len(folder) :].split("/"))
+            for folder in self._below
+        )
 
 
 def vanished(error: RemoteError) -> bool:
@@ -111,9 +170,21 @@ def vanished(error: RemoteError) -> bool:
     return bool(lines) and all(line.endswith("No such file or directory") for line in lines)
 
 
-def _senseless(record: bytes) -> RemoteError:
-    said = record[:_LONGEST_SHOWN].decode("utf-8", "replace")
-    return RemoteError(f"the phone's find answered with {shown(said)!r}")
+def _quoted(record: bytes) -> str:
+    return f"«{shown(path_text(record[:_LONGEST_SHOWN]))}»"
+
+
+def _senseless(strange: Sequence[str]) -> RemoteError:
+    said = ", ".join(strange[:_MOST_NAMED])
+    if len(strange) > _MOST_NAMED:
+        said += f" and {len(strange) - _MOST_NAMED} more"
+    return RemoteError(f"the phone's find answered with {said}", hint=HINT)
+
+
+def _size(said: bytes) -> int:
+    if not said.isdigit():
+        raise ValueError("no file has that size")
+    return int(said)
 
 
 def _by_printf(record: bytes) -> RemoteFile:
@@ -122,8 +193,8 @@ def _by_printf(record: bytes) -> RemoteFile:
     size, inode, mtime, path = record.split(b" ", 3)
     seconds, _, fraction = mtime.partition(b".")
     return RemoteFile(
-        path.decode("utf-8", "surrogateescape"),
-        int(size),
+        path_text(path),
+        _size(size),
         int(seconds) * 1_000_000_000 + int(fraction[:9]),
         int(inode),
     )
@@ -135,8 +206,8 @@ def _by_stat(record: bytes) -> RemoteFile:
     head, _, path = record.partition(b"/")
     size, inode, seconds, clock = head.split(b" ")[:4]
     return RemoteFile(
-        path.decode("utf-8", "surrogateescape"),
-        int(size),
+        path_text(path),
+        _size(size),
         int(seconds.partition(b".")[0]) * 1_000_000_000
         + int(clock.partition(b".")[2][:9].ljust(9, b"0")),
         int(inode),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shlex
+import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -16,15 +18,23 @@ from agent.adb.link import Link
 from agent.adb.reach import Way, reach
 from agent.adb.reconnect import Cancel, LastingLink
 from agent.adb.shell import Completed
-from agent.errors import FileGoneError, RemoteError
+from agent.errors import FileGoneError, LinkTimeout, PhoneError, RemoteError
 from agent.phone.facts import Facts, read_facts
-from agent.phone.files import RemoteFile, Seen, Source
-from agent.phone.listing import PROBE, How, Listing, gathers, how, vanished
+from agent.phone.files import Listed, PartialListingError, Seen, SilentError, Source
+from agent.phone.listing import HINT, PROBE, How, Listing, gathers, how, vanished
 from agent.phone.removing import Meant, Removal, removal_of, script_of
 from agent.phone.root import Root, find_root
 from agent.text import shown
 
+_NO_FILE = "no regular file is there"
+_SILENCE = 60.0  # seconds without a word
+_ANSWER_TIMEOUT = 10.0
 _HASH_TIMEOUT = 600.0  # seconds that a phone may take over a large file
+_HASH_LEAST = 30.0  # and over a small one
+_HASH_SLOWEST = 2 << 20  # bytes a second
+_HASH_HANGS = "it does not come to an end"
+
+Output = Generator[bytes, None, None]
 
 #: Makes a connection to the phone of a serial number, if that is known, within so many seconds,
 #: and tells by what name it was found.
@@ -41,6 +51,7 @@ class Phone:
 
     def __init__(self, connect: Connect, name: str) -> None:
         self._connect = connect
+        self._hash_hangs = False
         self.name = name
         """What :func:`agent.adb.reach.reach` takes to come here again, as of now."""
         self.link = LastingLink(self._reach)
@@ -99,44 +110,74 @@ class Phone:
 
     # PhoneFiles
 
-    def scan(self, source: Source) -> list[RemoteFile]:
+    def scan(self, source: Source) -> Listed:
         """See :class:`agent.phone.files.PhoneFiles`."""
         return self.files_below([source.path], root=source.root)
 
-    def files_below(self, folders: Sequence[str], *, root: bool) -> list[RemoteFile]:
-        """All regular files below folders, of which none lies in another, by one command."""
-        listing = self._listing(folders)
-        return list(listing.parsed(self._records(listing, root=root)))
+    def files_below(self, folders: Sequence[str], *, root: bool) -> Listed:
+        """All regular files below folders, of which none lies in another, by one command.
 
-    def scan_unless(self, seen: Seen, source: Source) -> list[RemoteFile] | None:
+        PartialListingError, with those that are to be believed, where that can't be all.
+        """
+        listing = self._listing(folders)
+        return self._listed(listing, *self._records(listing, root=root))
+
+    def scan_unless(self, seen: Seen, source: Source) -> Listed | None:
         """See :class:`agent.phone.files.PhoneFiles`."""
         listing = self._listing([source.path])
-        records = self._records(listing, root=source.root)
+        records, problem = self._records(listing, root=source.root)
         # No record has a NUL: it ends them, or they end with a path.
         mark = hashlib.sha256(b"\0".join(records)).digest()
-        if mark == seen.mark:
+        if mark == seen.mark and problem is None:
             return None
-        files = list(listing.parsed(records))
+        files = self._listed(listing, records, problem)
         seen.mark, seen.count = mark, len(files)
         return files
 
-    def _records(self, listing: Listing, *, root: bool) -> list[bytes]:
+    def _records(self, listing: Listing, *, root: bool) -> tuple[list[bytes], RemoteError | None]:
+        """What came of a listing, and why that is not all."""
         found: list[bytes] = []
         try:
             for some in listing.records(self._output(listing.script, root=root)):
                 found += some
         except RemoteError as error:
-            if not vanished(error):  # else what came before counts
-                raise
-        return found
+            if not vanished(error):
+                return found, error
+        return found, None
+
+    def _listed(
+        self, listing: Listing, records: list[bytes], problem: RemoteError | None
+    ) -> Listed:
+        # A folder that changes may tell a file twice.
+        found = {file.path: file for file in listing.parsed(records)}
+        listed = Listed(found.values(), listing.others)
+        try:
+            listing.check()
+        except RemoteError as error:
+            problem = problem or error
+        if problem is not None and not listed:
+            raise problem
+        if problem is not None:
+            hint = problem.hint or HINT
+            raise PartialListingError(problem.message, listed, hint=hint) from problem
+        return listed
 
     def read(self, path: str, *, root: bool, offset: int = 0) -> Iterator[bytes]:
         """See :class:`agent.phone.files.PhoneFiles`."""
+        # What a listing calls a file may be none, and a FIFO keeps its reader for ever.
         if not root and not offset:
+            if "stat_v2" in self.link.features:
+                mode = adb_files.stat(self.link, path).mode
+                if not stat.S_ISREG(mode):
+                    raise RemoteError(f"{shown(path)}: {_NO_FILE}")
             yield from adb_files.pull(self.link, path)
             return
         quoted = shlex.quote(path)
         script = f"tail -c +{offset + 1} {quoted}" if offset else f"cat {quoted}"
+        script = (
+            f"if [ -f {quoted} ] && [ ! -L {quoted} ] || [ ! -e {quoted} ]; then {script}; "
+            f"else echo {quoted}: {_NO_FILE} >&2; exit 1; fi"
+        )
         yield from self._file_output(path, script, root=root)
 
     def read_many(
@@ -148,28 +189,35 @@ class Phone:
         else:
             yield from adb_files.pull_many(self.link, paths)
 
-    def sha256_many(self, paths: Sequence[str], *, root: bool) -> list[str | None]:
+    def sha256_many(
+        self, paths: Sequence[str], *, root: bool, size: int | None = None
+    ) -> list[str | None]:
         """See :class:`agent.phone.files.PhoneFiles`."""
         lines = (f"{{ sha256sum < {shlex.quote(path)}; }} 2>/dev/null || echo -" for path in paths)
-        output = self._output("\n".join(lines), root=root, timeout=_HASH_TIMEOUT)
-        said = b"".join(output).splitlines()
+        with self._hashing():
+            output = self._output("\n".join(lines), root=root, timeout=_hash_limit(size))
+            said = _few(output, len(paths)).splitlines()
         if len(said) != len(paths):
             raise RemoteError(f"the phone told {len(said)} hashes of {len(paths)} files")
         return [_digest(line) for line in said]
 
-    def sha256(self, path: str, *, root: bool, first: int | None = None) -> str:
+    def sha256(
+        self, path: str, *, root: bool, first: int | None = None, size: int | None = None
+    ) -> str:
         """See :class:`agent.phone.files.PhoneFiles`."""
         script = f"sha256sum < {shlex.quote(path)}"
         if first is not None:
             script = f"{{ {{ {_first(first)}; echo {_CUT} $? >&3; }} | sha256sum; }} 3>&1 "
             script += f"< {shlex.quote(path)}"
-        said = b"".join(self._file_output(path, script, root=root, timeout=_HASH_TIMEOUT))
+        with self._hashing():
+            limit = _hash_limit(size if first is None else first)
+            said = _few(self._file_output(path, script, root=root, timeout=limit), 2)
         if first is not None:
             how_cut, _, said = said.partition(b"\n")
             if how_cut != f"{_CUT} 0".encode():
                 raise RemoteError(f"the phone can't read the first {first} bytes of {shown(path)}")
         if (digest := _digest(said)) is None:
-            raise RemoteError(f"the phone's sha256sum gave no hash of {shown(path)}")
+            raise RemoteError("it said something else")
         return digest
 
     def remove(
@@ -199,16 +247,45 @@ class Phone:
         known = text.isascii() and text.isdigit() and len(text) <= 12
         return int(text) * 1000 if known else round(time.time() * 1000)
 
-    def _output(self, script: str, *, root: bool, timeout: float = 60.0) -> Iterator[bytes]:
-        if root:
-            yield from self.root.output(script, timeout=timeout)
-            return
-        with shell.spawn(self.link, script, size=0) as process:
-            yield from process.output(timeout)
+    def _output(self, script: str, *, root: bool, timeout: float | None = None) -> Output:
+        """A script's output; SilentError when it says nothing for ``timeout`` seconds on a phone
+        that answers."""
+        timeout = _SILENCE if timeout is None else timeout
+        try:
+            if root:
+                yield from self.root.output(script, timeout=timeout)
+                return
+            with shell.spawn(self.link, script, size=0) as process:
+                yield from process.output(timeout)
+        except LinkTimeout as error:
+            if not self._answers():
+                raise
+            raise SilentError(
+                f"a command on the phone said nothing for {timeout:.0f} s, and was ended",
+                hint="The phone may be busy, or its storage or that command ill; restart the phone.",
+            ) from error
+
+    def _answers(self) -> bool:
+        """Whether the phone itself is well."""
+        try:
+            return self.run("echo", timeout=_ANSWER_TIMEOUT).code == 0
+        except PhoneError:
+            return False
+
+    @contextlib.contextmanager
+    def _hashing(self) -> Iterator[None]:
+        """Around what asks for hashes: a tool that hangs is waited for once."""
+        if self._hash_hangs:
+            raise SilentError(_HASH_HANGS)
+        try:
+            yield
+        except SilentError as error:
+            self._hash_hangs = True
+            raise SilentError(_HASH_HANGS) from error
 
     def _file_output(
-        self, path: str, script: str, *, root: bool, timeout: float = 60.0
-    ) -> Iterator[bytes]:
+        self, path: str, script: str, *, root: bool, timeout: float | None = None
+    ) -> Output:
         try:
             yield from self._output(script, root=root, timeout=timeout)
         except RemoteError as error:
@@ -226,6 +303,22 @@ class Phone:
     @cached_property
     def _probed(self) -> str:
         return self.run(PROBE).text
+
+
+def _hash_limit(size: int | None) -> float:
+    """Seconds that a hash of so many bytes may take; nothing is said before its end."""
+    return _HASH_TIMEOUT if size is None else _HASH_LEAST + size / _HASH_SLOWEST
+
+
+def _few(output: Output, lines: int) -> bytes:
+    """All of an output that is meant to be a few hashes; RemoteError when it goes on and on."""
+    said = bytearray()
+    with contextlib.closing(output):  # which ends the command
+        for chunk in output:
+            said += chunk
+            if len(said) > 1024 * lines:
+                raise RemoteError("it says more and more")
+    return bytes(said)
 
 
 def _digest(said: bytes) -> str | None:

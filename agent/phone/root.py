@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator
 from agent.adb import shell
 from agent.adb.link import Link
 from agent.adb.shell import Completed, NotStartedError, Process
-from agent.errors import LinkTimeout, NoRootError, RemoteError, RootError
+from agent.errors import LinkTimeout, NoRootError, ProtocolError, RemoteError, RootError
 from agent.phone.session import Session
 from agent.text import shown
 
@@ -160,12 +160,26 @@ def find_root(link: Link, *, timeout: float = _ASK_TIMEOUT) -> Root:
         except RootError as error:
             words = words or error.message
             continue
-        if done.stdout.strip() == b"0":
+        except ProtocolError as error:
+            if not link.alive:
+                raise
+            raise _garbles(link) from error
+        if done.stdout == b"0\n":
             return root
         root.close()
+        if done.stdout.strip() == b"0":
+            raise _garbles(link)
     raise RootError(
         f"su on the phone at {link.where} denied root to the shell", hint=_HINT
     ) from RemoteError(words)
+
+
+def _garbles(link: Link) -> RootError:
+    return RootError(
+        f"su on the phone at {link.where} changes what passes through it (a terminal of its own, "
+        "with CR LF at the ends of lines), so no file can be read by it",
+        hint="Update the phone's root manager (Magisk or KernelSU). What needs no root works.",
+    )
 
 
 def _su_name(version: str) -> str:

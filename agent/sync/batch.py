@@ -18,6 +18,7 @@ from agent.errors import LinkError, PhoneError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.pull import Cancelled, Pace
+from agent.sync.settled import UNFINISHED
 
 FILES = 64
 BYTES = 16 << 20
@@ -57,8 +58,12 @@ def batches(ready: Sequence[Ready], most: int = BYTES) -> Iterator[list[Ready]]:
     size = names = 0
     behind = len(ready) > FILES
     for number, one in enumerate(ready):
-        alone = one.sighting.size > LARGEST or one.sighting.state == "pulling"
-        alone |= behind and number == 0
+        alone = (
+            one.sighting.size > LARGEST
+            or one.sighting.state == "pulling"
+            or UNFINISHED in one.flags
+            or (behind and number == 0)
+        )
         size += one.sighting.size
         names += len(one.sighting.path)
         if batch and (alone or len(batch) == FILES or size > most or names > _NAMES):
@@ -116,7 +121,11 @@ def verify(phone: PhoneFiles, source: Source, taken: Sequence[Taken]) -> bool:
     where the phone could hash none of it."""
     if not taken:
         return True
-    hashes = phone.sha256_many([one.sighting.path for one in taken], root=source.root)
+    hashes = phone.sha256_many(
+        [one.sighting.path for one in taken],
+        root=source.root,
+        size=max(one.sighting.size for one in taken),
+    )
     for one, theirs in zip(taken, hashes, strict=True):
         if one.part is not None and one.part.sha256 != theirs:
             one.spent += theirs is not None

@@ -31,6 +31,7 @@ from agent.sync.pull import (
     Cancelled,
     ChangedError,
     MismatchError,
+    NoEndError,
     Pace,
     Verified,
     fetch,
@@ -38,9 +39,15 @@ from agent.sync.pull import (
     verify,
 )
 from agent.sync.scene import Scenes
-from agent.sync.settled import Rules
+from agent.sync.settled import OTHER_SIZE, UNFINISHED, Rules
 from agent.sync.share import Share, Turn
 from agent.text import shown
+
+_TWICE = "files were read twice instead, and compared"
+_BY_HAND = (
+    "It is tried again. If it stays so, copy the file by hand (`adb pull`), and file it with "
+    "`offhook import`."
+)
 
 
 class Bringer:
@@ -64,6 +71,7 @@ class Bringer:
         self.serial = phone.serial
         self._on_event = on_event
         self._turn: Turn | None = None
+        self._doubted: set[str] = set()
         self._together = True  # whether the phone can hash, and so batches work
         self._scenes = Scenes(archive, phone, rules, self._update, place.own)
 
@@ -127,7 +135,7 @@ class Bringer:
             for one in whole:
                 one.broke = error
         except PhoneError:
-            pass  # what it means for each is found out singly
+            self._together = False  # what it means for each is found out singly
         else:
             self._file_together([(one, one.part) for one in whole if one.part], report)
         for one in taken:
@@ -198,19 +206,21 @@ class Bringer:
                 recording, is_new = file_part(self.archive, part, new)
             finally:
                 part.discard()
+            if how.doubt is not None:
+                self._doubt(f"the phone's sha256sum gave no hash ({how.doubt}); {_TWICE}", report)
         except FileGoneError:
             self._update(sighting, state="gone", gone_ms=self.archive.clock())
             report.gone.append(sighting.shown)
             self._tell("gone", sighting.shown, sighting.size)
         except ChangedError as error:
             self._set_back(sighting, str(error), report)
-        except MismatchError as error:
-            self._fail(sighting, str(error), report)
+        except (MismatchError, NoEndError) as error:
+            self._fail(sighting, str(error), report, hint=_BY_HAND)
         except (LinkError, Cancelled):
             self._update(sighting, state="seen", tries=sighting.tries - 1)
             raise
         except PhoneError as error:
-            self._fail(sighting, error.message, report)
+            self._fail(sighting, error.message, report, hint=error.hint or _BY_HAND)
         else:
             self._note_filed(one, recording, is_new)
             self._tell_filed(sighting, recording, is_new, report)
@@ -238,7 +248,7 @@ class Bringer:
                 if part.size != sighting.size:
                     if sighting.tries < self.rules.attempts:
                         raise ChangedError(f"{part.size} bytes came of {sighting.size} listed")
-                    how = Verified(how.method, (*how.flags, "listed with another size"))
+                    how = Verified(how.method, (*how.flags, OTHER_SIZE))
                 part.seal(sighting.mtime_ns)
             except MismatchError:
                 part.discard()
@@ -264,14 +274,27 @@ class Bringer:
             broke, one.broke = one.broke, None
             if broke is not None:
                 raise broke
-            fetch(phone, sighting, part, root=root, cancel=cancel, on_progress=progress, pace=pace)
+            fetch(
+                phone,
+                sighting,
+                part,
+                root=root,
+                cancel=cancel,
+                on_progress=progress,
+                pace=pace,
+                most=self.archive.store.bound(sighting.size),
+                growing=growing,
+            )
 
         phone, root, pace = self.phone, source.root, self._pace(cancel)
+        growing = UNFINISHED in one.flags
         aside = nullcontext if self._turn is None else self._turn.aside
         breaks = Breaks(phone, part, self.rules.patience_s, cancel, broken, aside)
         breaks.survive(fetched)
         verified = breaks.survive(
-            lambda: verify(phone, sighting, part, root=root, cancel=cancel, pace=pace)
+            lambda: verify(
+                phone, sighting, part, root=root, cancel=cancel, pace=pace, growing=growing
+            )
         )
         if breaks.count:
             one.new.how["link_broke"] = breaks.count
@@ -295,7 +318,7 @@ class Bringer:
     def _set_back(self, sighting: Sighting, reason: str, report: Report) -> None:
         """The file is still moving: let it settle anew, but not for ever."""
         if sighting.tries >= self.rules.attempts:
-            self._fail(sighting, reason, report)
+            self._fail(sighting, reason, report, hint=_BY_HAND)
             return
         now = self.archive.clock()
         self._update(sighting, state="settling", unchanged_ms=now, error=reason)
@@ -303,13 +326,21 @@ class Bringer:
         report.come_back(self.rules.settle_s)
         self._tell("waiting", sighting.shown, sighting.size)
 
-    def _fail(self, sighting: Sighting, reason: str, report: Report) -> None:
+    def _fail(
+        self, sighting: Sighting, reason: str, report: Report, *, hint: str | None = None
+    ) -> None:
         doubled = self.rules.retry_s * 2 ** min(sighting.tries - 1, 20)
         retry_s = min(doubled, self.rules.retry_most_s)
         due = self.archive.clock() + round(retry_s * 1000)
         self._update(sighting, state="failed", error=reason, next_try_ms=due)
-        report.failed.append(Failure(sighting.shown, shown(reason)))
+        report.failed.append(Failure(sighting.shown, shown(reason), hint))
         self._tell("failed", sighting.shown, sighting.size, error=shown(reason))
+
+    def _doubt(self, words: str, report: Report) -> None:
+        report.doubt(words)
+        if words not in self._doubted:
+            self._doubted.add(words)
+            self._tell("doubt", "", error=words)
 
     def _update(self, sighting: Sighting, **changes: Any) -> None:
         with self.archive.writing() as db:

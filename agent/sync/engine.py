@@ -12,26 +12,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from agent.adb.reconnect import Cancel
+from agent.archive import sightings
 from agent.archive.archive import Archive
 from agent.archive.records import Recording
 from agent.archive.sightings import Sighting
 from agent.audio.measure import warm_up
-from agent.errors import LinkError, PhoneError
+from agent.errors import FileGoneError, LinkError, PhoneError
 from agent.naming.sidecar import Sidecar
-from agent.phone.files import PhoneFiles, Seen, Source
+from agent.phone.files import (
+    Listed,
+    PartialListingError,
+    PhoneFiles,
+    RemoteFile,
+    Seen,
+    Source,
+)
 from agent.sync.batch import BYTES, Ready, batches
 from agent.sync.bring import Bringer
 from agent.sync.describe import complete
 from agent.sync.events import Failure, Report, SyncEvent
 from agent.sync.named import NOWHERE, Place
-from agent.sync.pull import Cancelled, never
-from agent.sync.settled import Rules
+from agent.sync.pull import Cancelled, never, read_small
+from agent.sync.settled import UNFINISHED, Rules
 from agent.sync.share import Share
-from agent.sync.spot import Spotted, spot, stem
+from agent.sync.spot import Spotted, kind_of, spot, stem
 from agent.text import shown
 
 News = Callable[[], bool]
 HELD_S = 60.0  # seconds until it is worth asking again why nothing is to be pulled
+_MOST_LEFT = 1000  # that are told one by one
 
 
 @dataclass
@@ -48,19 +57,6 @@ class _Look:
 
     def newest_ns(self) -> int:
         return self.left[0][0].sighting.mtime_ns
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """A source that can't be read is no other's trouble."""
-        try:
-            yield
-        except LinkError:
-            raise
-        except PhoneError as error:
-            name = f"{self.source.name} ({shown(self.source.path)})"
-            self.report.failed.append(Failure(name, error.message))
-            self.spotted = None
-            self.left.clear()
 
 
 class SyncEngine(Bringer):
@@ -88,6 +84,9 @@ class SyncEngine(Bringer):
         self._held = held
         self._seen: dict[Source, Seen] = {}
         self._idle: set[Source] = set()  # where nothing was left to do when that was seen
+        self._left: set[str] = set()  # what was told to be no file
+        self._problems: dict[Source, str] = {}  # what is told to be wrong with them
+        self._growing: dict[int, int] = {}  # how large a file was that is still written to
         archive.add_phone(self.serial)
         warm_up()
 
@@ -151,7 +150,7 @@ class SyncEngine(Bringer):
 
     def _look(self, look: _Look, cancel: Cancel, retry_failed: bool) -> None:
         """What there is to take of a source."""
-        with look.alone():
+        with self._alone(look):
             look.spotted = self._spot(look)
             if look.spotted is None:
                 return
@@ -176,7 +175,7 @@ class SyncEngine(Bringer):
                 report.come_back(HELD_S)
                 return False
             look = max(left, key=_Look.newest_ns)
-            with look.alone():
+            with self._alone(look):
                 self.bring_all(look.source, look.left.popleft(), look.report, cancel)
             if news is None or not any(look.left for look in looks):
                 continue
@@ -192,7 +191,7 @@ class SyncEngine(Bringer):
         """What is to be done when all of a source was taken."""
         if look.spotted is None:
             return
-        with look.alone():
+        with self._alone(look):
             self._complete(look.source, look.spotted, look.report, cancel)
             if not look.source.atomic and look.report.filed:
                 self._look_back(look.source, look.spotted, look.report)
@@ -214,8 +213,8 @@ class SyncEngine(Bringer):
         source, report = look.source, look.report
         before = self._seen.get(source, Seen())
         seen = replace(before) if source in self._idle else Seen()
-        files = self.phone.scan_unless(seen, source)
-        report.scanned = seen.count
+        files, whole = self._listed(source, report, seen)
+        report.scanned = seen.count if whole else len(files or ())
         if files is None:
             return None
         self._idle.discard(source)
@@ -223,7 +222,7 @@ class SyncEngine(Bringer):
         if look.changed and source.recorder is not None:
             self._idle -= {other for other in self._idle if other.recorder == source.recorder}
         self._seen[source] = seen
-        spotted = spot(self.archive, self.serial, source, files)
+        spotted = spot(self.archive, self.serial, source, files, whole=whole)
         self._scenes.keep(source, spotted)
         for sighting in spotted.new:
             self._tell("seen", sighting.shown, sighting.size)
@@ -231,6 +230,50 @@ class SyncEngine(Bringer):
             report.gone.append(sighting.shown)
             self._tell("gone", sighting.shown, sighting.size)
         return spotted
+
+    def _listed(
+        self, source: Source, report: Report, seen: Seen
+    ) -> tuple[list[RemoteFile] | None, bool]:
+        """What a scan says that is to be believed, and whether that is all there is; None where it
+        is what was ``seen``."""
+        files: list[RemoteFile] | None
+        whole = True
+        try:
+            files = self.phone.scan_unless(seen, source)
+            self._problems.pop(source, None)
+        except PartialListingError as error:
+            files, whole = error.files, False
+            self._fail_source(source, error, report)
+        for other in files.others if isinstance(files, Listed) else ():
+            if kind_of(other.path) == "recording":
+                self._leave(shown(other.path), other.what, report)
+        return files, whole
+
+    @contextmanager
+    def _alone(self, look: _Look) -> Iterator[None]:
+        """A source that can't be read is no other's trouble."""
+        try:
+            yield
+        except LinkError:
+            raise
+        except PhoneError as error:
+            self._fail_source(look.source, error, look.report)
+            look.spotted = None
+            look.left.clear()
+
+    def _fail_source(self, source: Source, error: PhoneError, report: Report) -> None:
+        """A whole source failed, or a part of its listing: told when that is news."""
+        where, words = f"{source.name} ({shown(source.path)})", shown(error.message)
+        report.failed.append(Failure(where, words, error.hint))
+        if self._problems.get(source) != words:
+            self._problems[source] = words
+            self._tell("failed", shown(source.name), error=words)
+
+    def _leave(self, path: str, what: str, report: Report) -> None:
+        report.left.append(Failure(path, what))
+        if path not in self._left and len(self._left) < _MOST_LEFT:
+            self._left.add(path)
+            self._tell("left", path, error=what)
 
     def _ready(
         self,
@@ -253,6 +296,8 @@ class SyncEngine(Bringer):
         settled = self._scenes.settled(source, sighting, cancel)
         if settled.theirs:
             return None
+        if settled.wait_s > 0 and self._has_no_end(sighting):
+            return (*settled.flags, UNFINISHED)
         if settled.wait_s > 0:
             report.waiting.append(sighting.shown)
             report.come_back(settled.wait_s)
@@ -260,10 +305,40 @@ class SyncEngine(Bringer):
                 self._update(sighting, state="settling")
                 self._tell("waiting", sighting.shown, sighting.size)
         elif sighting.size == 0:
-            self._update(sighting, state="empty")
+            self._look_into(source, sighting, report, cancel)
         else:
+            self._growing.pop(sighting.id, None)
             return settled.flags
         return None
+
+    def _has_no_end(self, sighting: Sighting) -> bool:
+        """Whether a file has been growing for longer than any call lasts, and grows now; and was
+        not taken like that before."""
+        before = self._growing.setdefault(sighting.id, sighting.size)
+        age_s = (self.archive.clock() - sighting.first_seen_ms) / 1000
+        if before >= sighting.size or age_s < self.rules.longest_s:
+            return False
+        with self.archive.reading() as db:
+            return not sightings.was_taken(db, sighting, UNFINISHED)
+
+    def _look_into(
+        self, source: Source, sighting: Sighting, report: Report, cancel: Cancel
+    ) -> None:
+        """What is listed without a byte may have some all the same."""
+        try:
+            data = read_small(self.phone, sighting.path, root=source.root, cancel=cancel, most=0)
+        except LinkError:
+            raise
+        except FileGoneError:
+            return  # as the next scan will see
+        except PhoneError as error:
+            self._fail(sighting, error.message, report, hint=error.hint)
+            return
+        if data:
+            self._update(sighting, tries=sighting.tries + 1)
+            self._set_back(sighting, "it is listed with 0 bytes, and has some", report)
+        else:
+            self._update(sighting, state="empty")
 
     def _complete(self, source: Source, spotted: Spotted, report: Report, cancel: Cancel) -> None:
         """Add sidecars that came, or changed, after their recording was filed."""
@@ -300,12 +375,13 @@ class SyncEngine(Bringer):
     def _look_back(self, source: Source, spotted: Spotted, report: Report) -> None:
         """After pulling from a folder without renames: what has changed meanwhile comes again."""
         taken = {s.path: s for s in spotted.recordings if s.state == "filed"}
-        now = {file.path: file for file in self.phone.scan(source)}
+        files, whole = self._listed(source, Report(self.serial), Seen())  # it was told before
+        now = {file.path: file for file in files or ()}
         changed = [
             s
             for path, s in taken.items()
             if path in now and (now[path].size, now[path].mtime_ns) != (s.size, s.mtime_ns)
         ]
         if changed:
-            spot(self.archive, self.serial, source, now.values())
+            spot(self.archive, self.serial, source, now.values(), whole=whole)
             report.come_back(self.rules.settle_s)

@@ -20,7 +20,8 @@ from agent.errors import OffhookError
 #: joined     a call of the call log was found for a recording: ``recording``
 #: gone       it vanished from the phone before it was pulled
 #: failed     ``error`` says why; it is tried again in a later run
-#: left       a file in the inbox is no recording: ``error`` says why
+#: left       what lies in the inbox, or among a phone's files, is no recording: ``error`` says why
+#: doubt      the phone said what can't be right, and was got around: ``error`` says what
 EventKind = Literal[
     "seen",
     "waiting",
@@ -34,6 +35,7 @@ EventKind = Literal[
     "gone",
     "failed",
     "left",
+    "doubt",
 ]
 
 
@@ -52,10 +54,12 @@ class SyncEvent:
 
 @dataclass(frozen=True)
 class Failure:
-    """A file, or a whole source, that could not be taken, and why. ``path`` is fit to show."""
+    """A file, or a whole source, that could not be taken, and why. ``path`` is fit to show.
+    ``hint`` says what to do about it, where there is something."""
 
     path: str
     reason: str
+    hint: str | None = None
 
 
 @dataclass
@@ -63,7 +67,9 @@ class Report:
     """What a run did.
 
     ``link_lost`` says how the connection broke, if it did: what was not taken by then stays
-    queued. ``held`` says why nothing is pulled now. ``again_in_s`` is when it is worth looking again, because something is not finished.
+    queued. ``left`` is what lies among the files and is none. ``doubts`` are what the phone said
+    that can't be right, and that was got around. ``held`` says why nothing is pulled now.
+    ``again_in_s`` is when it is worth looking again, because something is not finished.
     """
 
     phone: str
@@ -75,6 +81,8 @@ class Report:
     failed: list[Failure] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    left: list[Failure] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     link_lost: str | None = None
     held: str | None = None
     cancelled: bool = False
@@ -98,12 +106,22 @@ class Report:
         if self.again_in_s is None or seconds < self.again_in_s:
             self.again_in_s = seconds
 
+    def doubt(self, words: str) -> None:
+        """Keep what can't be right, once."""
+        if words not in self.doubts:
+            self.doubts.append(words)
+
     def add(self, other: Report) -> None:
         """Take in the report of another source of the same phone."""
         self.scanned += other.scanned
         self.pulled_bytes += other.pulled_bytes
         for name in ("filed", "duplicates", "completed", "failed", "waiting", "gone"):
             getattr(self, name).extend(getattr(other, name))
+        for each in other.left:
+            if each not in self.left:
+                self.left.append(each)
+        for doubt in other.doubts:
+            self.doubt(doubt)
         self.link_lost = self.link_lost or other.link_lost
         self.held = self.held or other.held
         self.cancelled = self.cancelled or other.cancelled

@@ -39,16 +39,22 @@ class ChangedError(Exception):
     """The file was not what the scan said: it is still being written, or the scan lies."""
 
 
+class NoEndError(Exception):
+    """More came than any recording has."""
+
+
 class MismatchError(Exception):
     """What came is not what the phone says is there."""
 
 
 @dataclass(frozen=True)
 class Verified:
-    """How the bytes were proven to be the phone's: ``method`` is None if they could not be."""
+    """How the bytes were proven to be the phone's: ``method`` is None if they could not be.
+    ``doubt`` says what was wrong with the usual way, if anything was."""
 
     method: str | None
     flags: tuple[str, ...] = ()
+    doubt: str | None = None
 
 
 class Breaks:
@@ -56,6 +62,8 @@ class Breaks:
 
     A phone that stays away for ``patience`` seconds is a LinkError. ``on_break`` is told why the
     link broke, before the wait; ``count`` is how often it did. The wait is inside ``aside()``.
+    Where it breaks again and again before any byte came, though the phone came back each time, it
+    is the file's: a RemoteError.
     """
 
     def __init__(
@@ -83,7 +91,7 @@ class Breaks:
                 self.count += 1
                 fruitless = fruitless + 1 if self._part.size == had else 0
                 if fruitless == _FRUITLESS:
-                    raise
+                    raise RemoteError(f"nothing of it comes: {error.message}") from error
                 self._on_break(error.message)
                 with self._aside():
                     self._phone.reconnect(self._patience, self._cancel)
@@ -105,20 +113,32 @@ def fetch(
     cancel: Cancel,
     on_progress: Callable[[int], None],
     pace: Pace,
+    most: int,
+    growing: bool = False,
 ) -> None:
     """The rest of the file's bytes into ``part``, which may have the first of them already.
 
     ChangedError as soon as more comes than the scan saw, or what ``part`` has is not how the
-    file on the phone begins now. A phone that can't prove that it is, is pulled from anew.
+    file on the phone begins now. A phone that can't prove that it is, is pulled from anew. Of a
+    file that is ``growing``, what the scan saw is enough. NoEndError after ``most`` bytes.
     """
     if part.size and not _same_beginning(phone, sighting.path, part, root):
         part.restart()
     told = part.size
     for chunk in _chunks(phone, sighting.path, root, cancel, part.size):
         if part.size + len(chunk) > sighting.size:
-            raise ChangedError(f"more came than the {sighting.size} bytes that are listed")
+            if not growing:
+                raise ChangedError(f"more came than the {sighting.size} bytes that are listed")
+            chunk = chunk[: sighting.size - part.size]
         part.write(chunk)
         pace(len(chunk))
+        if part.size > most:
+            raise NoEndError(
+                f"it is listed with {sighting.size} bytes, more than this disk can hold, and had no "
+                f"end after {part.size}"
+            )
+        if growing and part.size == sighting.size:
+            return
         if part.size - told >= _TELL_EVERY or part.size == sighting.size:
             told = part.size
             on_progress(told)
@@ -139,27 +159,36 @@ def _same_beginning(phone: PhoneFiles, path: str, part: Part, root: bool) -> boo
 
 
 def verify(
-    phone: PhoneFiles, sighting: Sighting, part: Part, *, root: bool, cancel: Cancel, pace: Pace
+    phone: PhoneFiles,
+    sighting: Sighting,
+    part: Part,
+    *,
+    root: bool,
+    cancel: Cancel,
+    pace: Pace,
+    growing: bool = False,
 ) -> Verified:
     """Compare with the phone's own SHA-256, or where it has none, with a second reading."""
+    first, doubt = part.size if growing else None, None
     try:
-        theirs = phone.sha256(sighting.path, root=root).strip().lower()
+        theirs = phone.sha256(sighting.path, root=root, first=first, size=part.size)
+        theirs = theirs.strip().lower()
     except FileGoneError:
         if part.size != sighting.size:
             raise
         return Verified(None, ("not verified: it vanished from the phone first",))
     except LinkError:
         raise
-    except RemoteError:
-        theirs = _read_again(phone, sighting.path, root, cancel, part.size, pace)
-        method = "read twice"
+    except RemoteError as error:
+        theirs = _read_again(phone, sighting.path, root, cancel, part.size, pace, growing=growing)
+        method, doubt = "read twice", error.message
     else:
         method = BY_HASH
         if not _SHA256.fullmatch(theirs):
             raise MismatchError("the phone's hash tool answered something that is no SHA-256")
     if theirs != part.sha256:
         raise MismatchError(f"the phone has {theirs[:12]}…, {part.sha256[:12]}… came")
-    return Verified(method)
+    return Verified(method, doubt=doubt)
 
 
 def read_small(phone: PhoneFiles, path: str, *, root: bool, cancel: Cancel, most: int) -> bytes:
@@ -189,13 +218,22 @@ def _chunks(
 
 
 def _read_again(
-    phone: PhoneFiles, path: str, root: bool, cancel: Cancel, most: int, pace: Pace
+    phone: PhoneFiles,
+    path: str,
+    root: bool,
+    cancel: Cancel,
+    most: int,
+    pace: Pace,
+    *,
+    growing: bool,
 ) -> str:
     digest, size = hashlib.sha256(), 0
     for chunk in _chunks(phone, path, root, cancel):
-        digest.update(chunk)
+        digest.update(chunk[: most - size] if growing else chunk)
         size += len(chunk)
         pace(len(chunk))
+        if growing and size >= most:
+            break
         if size > most:
             break
     return digest.hexdigest()

@@ -18,6 +18,8 @@ from agent.sync.spot import Spotted, flat, stem
 CUT = "cut"
 INCOMPLETE = "incomplete"
 NOT_MOVED = "not moved"
+OTHER_SIZE = "listed with another size"
+UNFINISHED = "still written to when it was taken"
 #: What a rule said of a file that has no sidecar yet; a sidecar that says better takes it back.
 PROVISIONAL = frozenset({CUT, INCOMPLETE})
 
@@ -33,7 +35,8 @@ class Rules:
     it is taken for a leftover. ``held_s``: how long a file may stand still because a call seems
     to be on. ``attempts``: pulls of a file in one run until it counts as failed; ``retry_s``
     doubles with each failure up to ``retry_most_s``. ``patience_s``: how long a pull waits for a
-    phone whose link broke.
+    phone whose link broke. ``longest_s``: how long after it was first seen a file that still grows
+    is taken as it is, once; it is longer than any call.
     """
 
     settle_s: float = 3.0
@@ -44,6 +47,7 @@ class Rules:
     retry_s: float = 30.0
     retry_most_s: float = 3600.0
     patience_s: float = 15.0
+    longest_s: float = 12 * 3600.0
 
 
 @dataclass(frozen=True)

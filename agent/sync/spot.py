@@ -81,8 +81,16 @@ def flat(source: Source, path: str) -> str:
     return path.removeprefix(source.path + "/").replace("/", "_").removeprefix("ERROR_")
 
 
-def spot(archive: Archive, serial: str, source: Source, files: Iterable[RemoteFile]) -> Spotted:
-    """Bring the sightings of a source up to date with a scan of it, and sort them."""
+def spot(
+    archive: Archive,
+    serial: str,
+    source: Source,
+    files: Iterable[RemoteFile],
+    *,
+    whole: bool = True,
+) -> Spotted:
+    """Bring the sightings of a source up to date with a scan of it, and sort them. Of one that is
+    not ``whole``, nothing is concluded to be gone."""
     now = archive.clock()
     with archive.reading() as db:
         known = sightings.current(db, serial, source.name)
@@ -109,7 +117,8 @@ def spot(archive: Archive, serial: str, source: Source, files: Iterable[RemoteFi
             changed.append((sighting, file))
         elif sighting.gone_ms is not None:
             back.append(sighting)
-    gone = [s for path, s in known.items() if path not in wanted and s.gone_ms is None]
+    missing = known.items() if whole else ()
+    gone = [s for path, s in missing if path not in wanted and s.gone_ms is None]
     if fresh or changed or back or gone:
         with archive.writing() as db:
             for sighting, file in changed:

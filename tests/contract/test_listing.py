@@ -219,6 +219,44 @@ def test_what_makes_no_sense_is_an_error(raw: bytes) -> None:
         list(Listing("/x", "printf").files([raw]))
 
 
+@pytest.mark.parametrize("way", ["printf", "stat"])
+def test_what_is_neither_file_nor_folder_is_told_apart(
+    link: Link, tree: dict[bytes, tuple[int, int]], way: How
+) -> None:
+    one = Listing(TREE, way)
+    with shell.spawn(link, one.script) as process:
+        assert len(list(one.files(process.output(30)))) == len(tree)
+    assert {other.path: other.what.split()[:2] for other in one.others} == {
+        f"{TREE}/link": ["a", "symlink:"],
+        f"{TREE}/fifo": ["a", "FIFO"],
+    }
+
+
+@pytest.mark.parametrize(
+    "path", ["/x/../a", "/x/b/..", "/xy/a", "/a", "a", "/x/./a", "/x", "/x/a\0b"]
+)
+def test_what_lies_in_none_of_the_folders_is_an_error_and_costs_no_other(path: str) -> None:
+    one = Listing(["/x", "/y z"], "stat")
+    paths = ["/x/a b", path, "/y z/..b/c"]
+    records = (
+        f"5 7 1700000000.2023-11-14 22:13:20.000000005 +0000/{each}".encode() + one._mark
+        for each in paths
+    )
+    found = []
+    with pytest.raises(RemoteError, match="answered with «") as caught:
+        for file in one.files(records):
+            found.append(file.path)
+    assert found == [paths[0], paths[2]]
+    assert caught.value.hint
+
+
+def test_a_listing_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_MOST", 100_000)
+    endless = (b"5 7 1700000000.5 /x/%d\0" % number for number in range(1 << 60))
+    with pytest.raises(RemoteError, match="listed more than"):
+        list(Listing("/x", "printf").files(endless))
+
+
 def test_a_record_without_an_end_is_not_gathered() -> None:
     given = 0
 

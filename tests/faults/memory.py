@@ -123,7 +123,9 @@ class MemoryPhone:
             raise LinkError("the phone stayed away")
         self._call("reconnect")
 
-    def sha256(self, path: str, *, root: bool, first: int | None = None) -> str:
+    def sha256(
+        self, path: str, *, root: bool, first: int | None = None, size: int | None = None
+    ) -> str:
         self._call("sha256")
         data = self._file(path).data[:first]
         if self.no_hash_tool:
@@ -138,7 +140,9 @@ class MemoryPhone:
         for path in paths:
             yield path, self.read(path, root=root)
 
-    def sha256_many(self, paths: Sequence[str], *, root: bool) -> list[str | None]:
+    def sha256_many(
+        self, paths: Sequence[str], *, root: bool, size: int | None = None
+    ) -> list[str | None]:
         self._call("sha256_many")
         hashes: list[str | None] = []
         for path in paths:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent.archive import Archive
+from agent.archive import Archive, store
 from agent.errors import ArchiveError, RootError
 from agent.phone.files import RemoteFile, Source
 from agent.sync import Rules, SyncEngine, SyncEvent
@@ -266,7 +266,7 @@ def test_a_file_without_end_is_given_up_with_a_reason(bench: Bench) -> None:
     assert len(bench.archive.recordings()) == 1
 
 
-@pytest.mark.parametrize("claim", [1, 10**6, -5, 1 << 70])
+@pytest.mark.parametrize("claim", [1, 10**6, 0, -5, 1 << 70])
 def test_a_listing_that_lies_about_the_size_is_found_out(bench: Bench, claim: int) -> None:
     bench.spool("a", wav())
     bench.phone.claims["/spool/a.wav"] = claim
@@ -274,13 +274,40 @@ def test_a_listing_that_lies_about_the_size_is_found_out(bench: Bench, claim: in
         report = bench.engine.run_once()
     if claim > len(wav()):  # the hash proves the bytes, so they are kept
         assert bench.archive.recordings()[0].flags == ["listed with another size"]
-    elif claim > 0:
-        assert "listed" in report.failed[0].reason
     else:
-        assert bench.state("/spool/a.wav")[0] == "empty"
+        assert "listed" in report.failed[0].reason
     bench.phone.claims.clear()
     bench.engine.run_once()
     assert [one.size for one in bench.archive.recordings()] == [len(wav())]
+
+
+def test_bytes_without_end_behind_a_size_that_is_a_lie_are_bounded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_MOST", 100_000)
+    bench.spool("a", wav())
+    bench.spool("b", wav(0.5))
+    bench.phone.endless.add("/spool/a.wav")
+    bench.phone.claims["/spool/a.wav"] = 1 << 62
+    report = bench.engine.run_once()
+    (failure,) = report.failed
+    assert "more than this disk can hold" in failure.reason
+    assert "import" in (failure.hint or "")
+    assert bench.phone.sent["/spool/a.wav"] < 110_000
+    assert len(report.filed) == 1
+
+
+def test_a_file_at_which_the_link_always_breaks_keeps_no_other(bench: Bench) -> None:
+    bench.spool("a", wav(0.2))
+    bench.spool("b", wav(0.3))
+    bench.phone.put("/spool/a.wav", wav(0.2), START_MS + 1)  # comes first
+    bench.phone.drop_at["/spool/a.wav"] = 0
+    bench.phone.on_break = lambda: bench.phone.drop_at.update({"/spool/a.wav": 0})
+    report = bench.engine.run_once()
+    assert [failure.path for failure in report.failed] == ["/spool/a.wav"]
+    assert "nothing of it comes: the link broke" in report.failed[0].reason
+    assert report.link_lost is None
+    assert len(report.filed) == 1
 
 
 @pytest.mark.parametrize("at", [0, 1000, 3000])

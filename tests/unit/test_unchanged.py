@@ -28,9 +28,11 @@ class Desk:
         self.archive, self.clock = archive, clock
         self.looked: list[str] = []
 
-        def told(archive: Archive, serial: str, source: Source, files: object) -> object:
+        def told(
+            archive: Archive, serial: str, source: Source, files: object, *, whole: bool
+        ) -> object:
             self.looked.append(source.name)
-            return spot(archive, serial, source, files)  # type: ignore[arg-type]
+            return spot(archive, serial, source, files, whole=whole)  # type: ignore[arg-type]
 
         monkeypatch.setattr(engine_module, "spot", told)
         self.phone = MemoryPhone()
