@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +46,25 @@ class Offhook:
         if address is not None:
             self.env["OFFHOOK_PHONE"] = "{}:{}".format(*address)
 
-    def run(self, *words: str, timeout: float = 120) -> Ran:
-        """Run it to its end; nothing is asserted."""
+    def run_closed(self, *words: str) -> Ran:
+        """Run it where nothing in its home can be written, which root has to be kept from."""
+        folders = [self.home, *(path for path in self.home.rglob("*") if path.is_dir())]
+        index = self.home / "offhook.db"
+        index.chmod(0o400)
+        for folder in folders:
+            folder.chmod(0o500)
+        lesser = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
+        try:
+            return self.run(*words, before=lesser if os.geteuid() == 0 else ())
+        finally:
+            for folder in folders:
+                folder.chmod(0o700)
+            index.chmod(0o600)
+
+    def run(self, *words: str, timeout: float = 120, before: Sequence[str] = ()) -> Ran:
+        """Run it to its end, by another program if need be; nothing is asserted."""
         done = subprocess.run(
-            [PROGRAM, *words],
+            [*before, PROGRAM, *words],
             env=self.env,
             check=False,
             capture_output=True,

@@ -35,27 +35,39 @@ class Wanted:
     announce: Announcement = field(default_factory=Announcement)
 
 
-def enable(
-    phone: Phone, home: Path, consent: Consent, tell: Tell, wanted: Wanted | None = None
-) -> Choice:
-    """Turn capture on; RouteError when no route works, CaptureError when it does not start.
-
-    What fails halfway is taken back. Where the same route is on already it is set up anew by
-    this version, and what was there before the first ``enable`` stays the thing to restore.
-    """
-    wanted = wanted or Wanted()
+def plan(phone: Phone, home: Path, tell: Tell, wanted: Wanted) -> Choice:
+    """The route that ``enable`` is going to take, before anything is asked of the user or changed
+    on the phone; RouteError when none works, CaptureError when another one is on."""
     tell("Asking the phone what it can do")
-    before = read_journal(home, phone.serial)
-    current = _current(phone, before, wanted)
+    current = _current(phone, read_journal(home, phone.serial), wanted)
     choice = _choose(phone, home, wanted, current)
     route = route_named(choice.verdict.route)
     if route.live:
         flac.require()
+    _refuse_two(phone, current, route)
+    return choice
+
+
+def _refuse_two(phone: Phone, current: Route | None, route: Route) -> None:
     if current is not None and current is not route:
         raise CaptureError(
             f"capture is on by the route {current.name}, on {phone.facts.name}",
             hint="Run `offhook disable` first: it pulls what that one recorded.",
         )
+
+
+def enable(
+    phone: Phone, home: Path, consent: Consent, tell: Tell, wanted: Wanted, choice: Choice
+) -> None:
+    """Turn capture on as planned; CaptureError when it does not start.
+
+    What fails halfway is taken back. Where the same route is on already it is set up anew by
+    this version, and what was there before the first ``enable`` stays the thing to restore.
+    """
+    before = read_journal(home, phone.serial)
+    current = _current(phone, before, wanted)
+    route = route_named(choice.verdict.route)
+    _refuse_two(phone, current, route)  # the user may have taken his time over the answers
     journal = _journal(phone, consent, choice, wanted.options)
     journal.announce = _announce(route, choice.verdict, wanted.announce, tell)
     if before is not None and before.route == route.name:
@@ -85,7 +97,6 @@ def enable(
                     route.disarm(phone, journal, tell)
                     end_journal(home, phone.serial)
         raise
-    return choice
 
 
 def _current(phone: Phone, before: Journal | None, wanted: Wanted) -> Route | None:

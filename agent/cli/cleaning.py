@@ -128,8 +128,8 @@ def _end(app: App, run: _Run, targets: list[Target]) -> None:
 
 def _as_dict(name: str, report: CleanReport) -> dict[str, Any]:
     return {
-        "phone": name,
         "serial": report.phone,
+        "name": name,
         "removed": [
             {
                 "path": one.path,

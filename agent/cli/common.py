@@ -162,13 +162,14 @@ class App:
             return next((row.serial for row in archive.phones() if row.address == phone), phone)
 
     @contextmanager
-    def open_phone(self, phone: str | None) -> Iterator[Phone]:
-        """A connection to the phone meant, which is remembered for the next time."""
+    def open_phone(self, phone: str | None, *, look: bool = False) -> Iterator[Phone]:
+        """A connection to the phone meant, which is remembered for the next time. Who only looks
+        at it needs no home that can be written; who changes something there does, before that."""
         target = self.target(phone)
         with self.reach(target) as opened:
             self.check(target, opened)
             with self.archive() as archive:
-                if not archive.read_only:  # to look at a phone needs none
+                if not (look and archive.read_only):
                     self.remember(opened, target, archive)
             yield opened
 

@@ -51,7 +51,7 @@ def doctor(app: App, phone: str | None, source: Path | None, bundle: Path | None
     if bundle is not None:
         check_target(bundle)
     saved = None
-    with app.open_phone(phone) as opened:
+    with app.open_phone(phone, look=True) as opened:
         diagnosis = diagnose(opened, app.home, Options(microphone=app.config.microphone))
         if bundle is not None:
             saved = save_bundle(opened, diagnosis, bundle)

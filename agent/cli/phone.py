@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,13 @@ def enable(
             at_boot = before is not None and before.options.get("at_boot") == "True"
         options |= {"at_boot": at_boot, "spool_mb": app.config.spool_mb}
         options["microphone"] = options["microphone"] or app.config.microphone
-        given = consenting.ask(app, opened, basis, here, there)
-        choice = turn_on(app, opened, given, route, Options(**options))
+        ask = partial(consenting.ask, app, opened, basis, here, there)
+        choice, given = turn_on(app, opened, ask, route, Options(**options))
         verdict, name = choice.verdict, opened.facts.name
         journal = read_journal(app.home, opened.serial)
     if app.json:
-        said = {"enabled": True, "phone": name, "why": choice.why, "consent": given.as_dict()}
-        app.print_json(said | verdict.as_dict())
+        said = {"why": choice.why, "consent": given.as_dict()} | verdict.as_dict()
+        app.print_json({"enabled": True, "serial": opened.serial, "name": name} | said)
         return
     app.note(f"Route {verdict.route}: {shown(choice.why)}.")
     by = f" by {verdict.plan.pcm} ({' and '.join(verdict.plan.channels)})" if verdict.plan else ""
@@ -100,14 +101,19 @@ def enable(
     app.note("Now run `offhook watch`, and make a call. `offhook disable` gives the phone back.")
 
 
-def turn_on(app: App, phone: Phone, given: Consent, route: str | None, options: Options) -> Choice:
-    """Turn capture on, by what test calls have proven on this build."""
+def turn_on(
+    app: App, phone: Phone, ask: Callable[[], Consent], route: str | None, options: Options
+) -> tuple[Choice, Consent]:
+    """Turn capture on, by what test calls have proven on this build; on what basis is only asked
+    where a route works."""
     proofs = read_proofs(app.home, phone.facts)
     wanted = Wanted(route, options, proofs, announce=app.config.announce)
+    choice = control.plan(phone, app.home, app.note, wanted)
+    given = ask()
     since_ms = phone.clock_ms()
-    choice = control.enable(phone, app.home, given, app.note, wanted)
+    control.enable(phone, app.home, given, app.note, wanted, choice)
     consenting.note_on(app, phone, choice, given, since_ms)
-    return choice
+    return choice, given
 
 
 @click.command()
@@ -121,17 +127,17 @@ def disable(app: App, phone: str | None) -> None:
     was, and compared.
     """
     with app.open_phone(phone) as opened:
-        name = opened.facts.name
-        journal = read_journal(app.home, opened.serial)
+        name, serial = opened.facts.name, opened.serial
+        journal = read_journal(app.home, serial)
         if control.installed_route(opened, journal) is None:
             control.sweep(opened)
             if app.json:
-                app.print_json({"enabled": False, "phone": name, "compared": []})
+                app.print_json({"enabled": False, "serial": serial, "name": name, "compared": []})
             app.note(f"Capture is not on: nothing was changed on {name}.")
             return
         compared = turn_off(app, opened)
     if app.json:
-        app.print_json({"enabled": False, "phone": name, "compared": compared})
+        app.print_json({"enabled": False, "serial": serial, "name": name, "compared": compared})
         return
     if compared:
         app.note(f"Capture is off. {name} is as it was: {len(compared)} settings compared.")
@@ -166,7 +172,7 @@ def status(app: App, phone: str | None) -> None:
 
     And what the phone does now, how many recordings lie on it, and the last problem.
     """
-    with app.open_phone(phone) as opened:
+    with app.open_phone(phone, look=True) as opened:
         name, serial = opened.facts.name, opened.serial
         journal = read_journal(app.home, serial)
         route = route_of(journal)
@@ -176,7 +182,7 @@ def status(app: App, phone: str | None) -> None:
     if journal is not None and journal.off:
         said = replace(said, detail=said.detail | {"off": True})
     if app.json:
-        app.print_json({"phone": name, "serial": serial, **said.as_dict()})
+        app.print_json({"serial": serial, "name": name, **said.as_dict()})
         return
     if not said.installed:
         app.note(f"Capture is off on {name}.")
@@ -254,7 +260,7 @@ def routes(app: App, phone: str | None) -> None:
     With --phone, or with one phone configured or connected, each with whether it works there.
     """
     try:
-        with app.open_phone(phone) as opened:
+        with app.open_phone(phone, look=True) as opened:
             options = Options(microphone=app.config.microphone)
             verdicts = {v.route: v for v in ask(look(opened, app.home, options))}
             journal = read_journal(app.home, opened.serial)

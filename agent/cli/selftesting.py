@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -130,7 +131,7 @@ def selftest(
     asked = _Asked(None if dial is None else line.checked_number(dial), limit, turn)
     hearing.require()
     with app.open_phone(phone) as opened:
-        name = opened.facts.name
+        name, serial = opened.facts.name, opened.serial
         on = installed_route(opened, read_journal(app.home, opened.serial))
         if on is not None:
             if route not in (None, on.name):
@@ -141,12 +142,12 @@ def selftest(
             tested = _test(app, opened, asked, report)
         else:
             _ask_to_enable(app, name, enable=enable)
-            given = consenting.ask(app, opened, basis, here, there)
-            choice = turn_on(app, opened, given, route, _options(app))
+            basis_of = partial(consenting.ask, app, opened, basis, here, there)
+            choice, _ = turn_on(app, opened, basis_of, route, _options(app))
             app.note(f"Capture is on for the test, by {choice.verdict.route}: {choice.why}.")
             with _off_again(app, opened):
                 tested = _test(app, opened, asked, report)
-    print_result(app, name, tested.verdict.route, tested.judgement, tested.to_do, tested.report,
+    print_result(app, serial, name, tested.verdict.route, tested.judgement, tested.to_do, tested.report,
                  tested.recording)  # fmt: skip
     if tested.judgement.result == "failed":
         raise ProofError(

@@ -84,7 +84,8 @@ def sources(
         raise UsageError(
             "--choose asks, and nobody is there to answer", hint="Use --add FOLDER or --add all."
         )
-    with app.open_phone(phone) as opened, app.archive() as archive:
+    look = not (add or remove or asks)
+    with app.open_phone(phone, look=look) as opened, app.archive() as archive:
         rows, problem = _rows(app, archive, opened)
         said = [Choice(row.path, row.found.source.root, True) for row in _meant(rows, add)]
         off = [Choice(row.path, row.found.source.root, False) for row in _meant(rows, remove)]
@@ -97,7 +98,8 @@ def sources(
     if app.json:
         app.print_json(
             {
-                "phone": name,
+                "serial": opened.serial,
+                "name": name,
                 "folders": [row.as_dict() for row in rows],
                 "root_problem": problem.message if problem else None,
             }

@@ -81,6 +81,7 @@ class Prompts:
 
 def print_result(
     app: App,
+    serial: str,
     name: str,
     route: str,
     judgement: Judgement,
@@ -92,7 +93,8 @@ def print_result(
     if app.json:
         app.print_json(
             {
-                "phone": name,
+                "serial": serial,
+                "name": name,
                 "route": route,
                 **judged(judgement),
                 "advice": list(to_do),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pty
 import shlex
 import subprocess
 import threading
@@ -181,6 +183,21 @@ def test_without_root_there_is_one_clear_message_and_nothing_is_left(
         lab.su("grant")
     offhook.good("sync")
     assert len(offhook.rows()) == 1
+
+
+def test_on_what_basis_is_not_asked_where_no_route_works(lab: LabPhone, offhook: Offhook) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        asked = subprocess.run(
+            [PROGRAM, "enable"], env=offhook.env, stdin=theirs, capture_output=True, text=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert asked.returncode == 21, asked
+    assert "This phone" not in asked.stdout
+    assert "no route for" in asked.stderr
 
 
 def test_a_phone_that_was_never_rooted_is_asked_for_what_needs_no_root(

@@ -94,7 +94,8 @@ def enable(
         monkeypatch.setenv("SCRCPY_SERVER_PATH", str(tmp_path / "scrcpy-server"))
         (tmp_path / "scrcpy-server").write_bytes(data)
         given = consent("own-line", "DE", "DE", "2026-01-01T00:00:00+00:00")
-        choice = control.enable(phone, tmp_path, given, lambda _: None, Wanted())
+        choice = control.plan(phone, tmp_path, lambda _: None, Wanted())
+        control.enable(phone, tmp_path, given, lambda _: None, Wanted(), choice)
         assert choice.verdict.route == "voicecall"
         journal = read_journal(tmp_path, phone.serial)
         assert journal is not None

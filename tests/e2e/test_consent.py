@@ -127,3 +127,17 @@ def test_an_announcement_that_the_route_cannot_make_is_told_or_refused(
     assert refused.code == 22
     assert "announce_required = false" in refused.err
     assert 'call_recording" value="true' not in bcr.prefs()
+
+
+def test_a_home_that_cannot_be_written_is_told_before_anything_is_done_to_the_phone(
+    bcr: StandIn, offhook: Offhook
+) -> None:
+    offhook.good("enable", "--basis", "own-line", "--here", "DE")
+    before = bcr.phone.snapshot()
+    for command in ("enable", "disable", "selftest"):
+        ran = offhook.run_closed(command)
+        assert ran.code == 3, ran
+        assert "can't be written" in ran.err
+    assert bcr.phone.diff(before, bcr.phone.snapshot()) == []
+    said = offhook.run_closed("--json", "status").json
+    assert (said["serial"], said["state"]) == (bcr.phone.serial, "idle")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ import pytest
 from agent.archive import Archive
 from agent.sync import SyncEngine
 from tests.faults.memory import SPOOL, START_MS, MemoryPhone, wav
-from tests.offhook import PROGRAM, Ran
+from tests.offhook import Offhook, Ran
 
 Run = Callable[..., Ran]
 
@@ -33,34 +31,8 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def closed(home: Path) -> Iterator[Run]:
-    """``offhook`` where nothing below its home may be written, which root has to be kept from."""
-    lesser = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
-    before = lesser if os.geteuid() == 0 else []
-
-    def run(*words: str) -> Ran:
-        folders = [home, *(path for path in home.rglob("*") if path.is_dir())]
-        (home / "offhook.db").chmod(0o400)
-        for folder in folders:
-            folder.chmod(0o500)
-        try:
-            done = subprocess.run(
-                [*before, PROGRAM, *words],
-                env=os.environ | {"OFFHOOK_HOME": str(home), "COLUMNS": "120"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=60,
-            )
-        finally:
-            for folder in folders:
-                folder.chmod(0o700)
-            (home / "offhook.db").chmod(0o600)
-        assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done.returncode, done.stdout, done.stderr)
-
-    yield run
+def closed(home: Path) -> Run:
+    return Offhook(home).run_closed
 
 
 @pytest.mark.parametrize(
