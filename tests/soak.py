@@ -28,6 +28,7 @@ from tests.lab.speech import conversation
 from tests.offhook import Offhook
 
 CUT_S = 1.0
+LATE_S = 0.5
 _never = threading.Event()
 
 
@@ -37,6 +38,12 @@ class Talk:
 
     begin: int
     end: int
+    meant_s: float
+    """How long it was to be. What it is longer, this computer was too busy to play in time."""
+
+    @property
+    def late_s(self) -> float:
+        return self.seconds - self.meant_s
 
     @property
     def seconds(self) -> float:
@@ -58,8 +65,9 @@ def talks_of(call: PlayedCall) -> list[Talk]:
     """One, or two where another caller took over."""
     at = call.at
     if "active2" in at:
-        return [Talk(at["active"], at["left"]), Talk(at["active2"], at["idle"])]
-    return [Talk(at["active"], at["idle"])]
+        first = Talk(at["active"], at["left"], call.call.active + call.call.ring)
+        return [first, Talk(at["active2"], at["idle"], call.call.second)]
+    return [Talk(at["active"], at["idle"], call.call.active)]
 
 
 def play(phone: LabPhone, count: int, seed: int, done: Callable[[list[Talk]], None]) -> list[Talk]:
@@ -102,7 +110,10 @@ def check(found: Soak, rows: list[dict[str, Any]], clock_ms: float) -> None:
                 for at, row in zip(begun, left, strict=True)
                 if abs(at - talk.begin) < 20_000
             ]
-            found.wrong.append(f"call {number}, {talk.seconds:.2f} s: no recording; {beside}")
+            found.wrong.append(
+                f"call {number}, {talk.seconds:.2f} s, played {talk.late_s:.2f} s late: "
+                f"no recording; {beside}"
+            )
             found.odd.append(talk)
             continue
         row = left[near[0]]
@@ -113,7 +124,8 @@ def check(found: Soak, rows: list[dict[str, Any]], clock_ms: float) -> None:
         found.row_s.append((added - (talk.end - clock_ms)) / 1000)
         if abs(lost) > CUT_S:
             found.wrong.append(
-                f"call {number}: {talk.seconds:.2f} s were said, {row['duration_s']:.2f} recorded, "
+                f"call {number}: {talk.seconds:.2f} s were said, {talk.late_s:.2f} s late, and "
+                f"{row['duration_s']:.2f} recorded, "
                 f"from {(begun[near[0]] - talk.begin) / 1000:.2f} s on, {row['flags']}"
             )
             found.odd.append(talk)
@@ -201,6 +213,11 @@ def run(
             break
         _never.wait(0.2)
     found.wrong += [f"left after disable: {line}" for line in left]
+    late = [talk.late_s for talk in found.talks]
+    tell(
+        f"played late by this computer: worst {max(late):.2f} s, more than {LATE_S} s: "
+        f"{sum(each > LATE_S for each in late)} calls"
+    )
     if found.lost_s:
         tell(
             f"{len(found.talks)} calls, {len(found.lost_s)} recordings; missing of each: median "
