@@ -43,7 +43,7 @@ lint: deps-test venv ## Check style, types and shell scripts
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m mypy --no-error-summary
-	@shellcheck scripts/deps .ci/run tests/lab/usb/cable.sh
+	@shellcheck scripts/deps .ci/run tests/lab/usb/cable.sh tests/lab/systemd.sh
 	@cd device_scripts && shellcheck -x *.sh module/*.sh
 	@cd tests/lab/android && shellcheck -x $$(grep -lE '^#!/system/bin/sh' -r lab bin)
 	@$(RUN) scripts/help-texts --check

@@ -17,10 +17,11 @@ from agent.archive.archive import LOCK
 from agent.archive.lock import held_for
 from agent.cli.common import App, pass_app
 from agent.desk import unit
-from agent.errors import OffhookError, UsageError
+from agent.errors import BusyError, OffhookError, UsageError
 from agent.text import shown
 
 _LIMIT_S = 90.0
+_OURS = ("active", "activating", "reloading", "deactivating")  # then the archive is the service's
 _NONE = (
     "Have `offhook watch --stay` started by what starts programs here (OpenRC, runit, s6, cron's "
     "@reboot, your desktop's autostart). It speaks systemd's notify protocol, reads offhook.toml "
@@ -42,6 +43,7 @@ class _Kind:
     install: tuple[tuple[str, ...], ...]
     uninstall: tuple[tuple[str, ...], ...]
     active: tuple[str, ...]
+    folders: tuple[Path, ...] = ()  # those that have to be there when it starts, if they can be
 
 
 @click.group()
@@ -68,7 +70,12 @@ def install(app: App, dry_run: bool, only_print: bool) -> None:
             app.note(f"would run {shown(' '.join(words))}")
         return
     before = _read(kind.path)
+    _check_free(app, kind)
+    _make_folders(app, kind)
     _write(kind.path, kind.text)
+    if before is not None and kind.name == "launchd":  # it takes no second one of a name
+        with contextlib.suppress(ServiceError):
+            _run(kind.uninstall)
     try:
         _run(kind.install)
     except ServiceError:
@@ -147,11 +154,12 @@ def _systemd(app: App) -> _Kind:
     environment = dict(os.environ)
     keys = Path(environment.get("ANDROID_USER_HOME") or Path.home() / ".android")
     desk = app.config.desk
+    folders = (keys, *([desk.inbox.folder] if desk.inbox else []))
     text = unit.systemd_unit(
         _command(),
         app.home,
         environment,
-        [keys, *([desk.inbox.folder] if desk.inbox else [])],
+        folders,
         runs_hook=bool(desk.hook.on_recording),
     )
     control, name = ("systemctl", "--user"), f"{unit.NAME}.service"
@@ -166,6 +174,7 @@ def _systemd(app: App) -> _Kind:
         ),
         ((*control, "disable", "--now", name),),
         (*control, "is-active", name),
+        folders,
     )
 
 
@@ -188,14 +197,38 @@ def _command() -> list[str]:
     return [*words, "watch", "--stay"]
 
 
+def _check_free(app: App, kind: _Kind) -> None:
+    """BusyError while another command writes to the archive: the service could not begin. launchd
+    would start it again until it can; systemd is asked to wait for it, and would say no."""
+    holder = held_for(app.home / LOCK)
+    if kind.name == "systemd" and holder is not None and _said(kind.active) not in _OURS:
+        raise BusyError(
+            f"`{shown(holder)}` works on this home's archive, and there is one at a time",
+            hint="End it, or let it end; then install the service.",
+        )
+
+
+def _make_folders(app: App, kind: _Kind) -> None:
+    """A folder that is not there when the service starts can't be made writable for it alone."""
+    try:
+        app.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceError(f"{app.home} can't be made: {error.strerror}") from error
+    for folder in kind.folders:
+        with contextlib.suppress(OSError):  # watch says what it can't have
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def _remove(kind: _Kind) -> None:
     """Stop it and take its file away, whatever the manager says."""
     with contextlib.suppress(ServiceError):
         _run(kind.uninstall)
     with contextlib.suppress(FileNotFoundError):
         kind.path.unlink()
-    with contextlib.suppress(OSError):
-        kind.path.parent.rmdir()  # only if nothing else is in it
+    with contextlib.suppress(OSError):  # only if nothing else is in them
+        kind.path.parent.rmdir()
+        if kind.name == "systemd":
+            kind.path.parent.parent.rmdir()
     if kind.name == "systemd":
         with contextlib.suppress(ServiceError):
             _run([("systemctl", "--user", "daemon-reload")])
@@ -232,12 +265,24 @@ def _run(commands: Sequence[Sequence[str]]) -> None:
             raise ServiceError(f"`{' '.join(words)}` can't be run: {error}") from error
         if done.returncode:
             raise ServiceError(
-                f"`{' '.join(words)}` failed: {shown(done.stderr.strip() or str(done.returncode))}",
-                hint="Is there a session of yours? By ssh or su, systemctl --user may have none; "
-                "`journalctl --user -u offhook` tells why a service does not start."
-                if words[0] == "systemctl"
-                else None,
+                f"`{' '.join(words)}` failed: {_first_line(done.stderr) or done.returncode}",
+                hint=_hint(words, done.stderr),
             )
+
+
+def _hint(words: Sequence[str], said: str) -> str | None:
+    if words[0] != "systemctl":
+        return None
+    if "Failed to connect to" in said:  # "… bus: …", "… user scope bus via local transport: …"
+        return (
+            "systemctl --user has no session of yours, as by su or sudo: log in as yourself, or "
+            "`loginctl enable-linger` first."
+        )
+    return "`journalctl --user -u offhook` tells why it does not start."
+
+
+def _first_line(text: str) -> str:
+    return shown(text.strip().partition("\n")[0])
 
 
 def _said(words: Sequence[str]) -> str:

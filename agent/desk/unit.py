@@ -2,13 +2,16 @@
 
 The unit is hardened as far as a user's own systemd can, and no further than the work allows:
 
-- the whole file system is read-only but for Offhook's home, the ADB key's folder and the inbox;
-  where the user has a command of their own run for each recording, only the system is: nobody
-  here knows where that writes;
-- /tmp stays the real one: `offhook import` and the user's commands may mean what lies there;
+- the whole file system is read-only but for Offhook's home, the ADB key's folder, the inbox, and
+  /tmp and /var/tmp, where an announcement is made and SQLite may sort. Where the user has a
+  command of their own run for each recording, only the system is: nobody here knows where that
+  writes. systemd 253 and later does so for an ordinary user, by a user namespace; an older one
+  leaves it, silently, unless PrivateUsers= is set, with which the service does not start where the
+  kernel gives no such namespace. So it is not set here;
+- /tmp is the real one: the user's commands may mean what lies there;
 - devices stay: phones hang on USB, and the microphone route records;
 - no capability is taken away, since a user's systemd has none, and fails where it is to drop one;
-- no core is ever dumped: calls would be in it.
+- no core is ever dumped: calls would be in it. So one that hangs is killed, not aborted.
 """
 
 from __future__ import annotations
@@ -53,7 +56,9 @@ def systemd_unit(
     protection = (
         f"ProtectSystem=strict\nProtectHome=read-only\nReadWritePaths={_quoted(str(home))}\n"
     )
-    protection = "ProtectSystem=full\n" if runs_hook else protection + folders
+    protection += folders + "ReadWritePaths=-/tmp -/var/tmp\n"
+    if runs_hook:
+        protection = "ProtectSystem=full\n"
     return f"""\
 [Unit]
 Description=Offhook: call recordings from test phones, pulled and verified
@@ -63,9 +68,11 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=main
 ExecStart={" ".join(_quoted(word).replace("$", "$$") for word in command)}
-ExecReload=/bin/kill -HUP $MAINPID
+# By the shell's own kill: a small system has no /bin/kill.
+ExecReload=/bin/sh -c "kill -HUP $$MAINPID"
 Environment={_quoted(f"OFFHOOK_HOME={home}")}
 {variables}WatchdogSec={WATCHDOG_S}
+WatchdogSignal=SIGKILL
 Restart=on-failure
 RestartSec=10
 # What was asked, or what offhook.toml says, makes no sense: it would make none in ten seconds.

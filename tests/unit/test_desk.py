@@ -206,11 +206,11 @@ class Systemd:
         monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         monkeypatch.setattr(unit, "runs_systemd", lambda: True)
 
-    def refuse(self, word: str) -> None:
+    def refuse(self, word: str, said: str = "no such job") -> None:
         program = self.folder / "systemctl"
         program.write_text(
             f'#!/bin/sh\necho "$*" >> {self.log}\n'
-            f'case "$*" in *{word}*) echo "no bus" >&2; exit 1;; *is-active*) echo active;; esac\n'
+            f'case "$*" in *{word}*) echo "{said}" >&2; exit 1;; *is-active*) echo active;; esac\n'
         )
         program.chmod(0o755)
 
@@ -276,9 +276,36 @@ def test_a_service_that_can_not_be_installed_leaves_nothing(
     systemd.refuse("restart")
     with pytest.raises(serving.ServiceError) as caught:
         run(tmp_path, "install")
-    assert "no bus" in caught.value.message
-    assert "session" in (caught.value.hint or "")
+    assert "no such job" in caught.value.message
+    assert "journalctl" in (caught.value.hint or "")
     assert systemd.left == []
+
+
+def test_without_a_session_it_says_so(systemd: Systemd, tmp_path: Path) -> None:
+    systemd.refuse("--user", "Failed to connect to bus: No medium found")
+    with pytest.raises(serving.ServiceError) as caught:
+        run(tmp_path, "install")
+    assert "log in as yourself" in (caught.value.hint or "")
+    assert systemd.left == []
+
+
+def test_a_mac_takes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """launchd refuses a second one of a name, so the first has to go before."""
+    log, there = tmp_path / "log", tmp_path / "there"
+    program = tmp_path / "launchctl"
+    program.write_text(
+        f'#!/bin/sh\necho "$1" >> {log}\n'
+        f"case $1 in bootstrap) [ ! -e {there} ] && touch {there};; bootout) rm {there};; esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "darwin")
+    home = tmp_path / "home"
+    run(home, "install")
+    run(home, "install")
+    assert log.read_text().split() == ["bootstrap", "bootout", "bootstrap"]
+    assert home.is_dir()  # launchd writes its log there from the beginning
 
 
 def test_without_systemd_it_says_what_to_do(
