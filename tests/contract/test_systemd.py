@@ -134,7 +134,7 @@ def test_one_that_hangs_is_started_again(service: Service) -> None:
     service.change("WatchdogSec=3", "RestartSec=0")
     service.command("install")
     hung = service.main
-    service.systemd.run("kill", "-STOP", hung)
+    service.control("kill", "--signal=STOP", UNIT)
     wait_until(lambda: service.systemd.shown(UNIT, "NRestarts") == ["1"], 90)
     wait_until(lambda: service.state[0] == "active", 90)
     assert service.main not in (hung, "0")
