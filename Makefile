@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 HELPER := device_scripts/pcm/SHA256SUMS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test phone bench stops faults soak load profiles lint format helper venv wheel clean deps-demo deps-test
+.PHONY: help demo test phone bench stops faults soak load idle profiles lint format helper venv wheel clean deps-demo deps-test
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ soak: deps-demo venv helper ## Record hundreds of calls in a row, and look
 
 load: deps-demo venv ## Let many phones record at once under one watch, and look
 	@$(RUN) -m tests.load $(ARGS)
+
+idle: deps-demo venv helper ## Look what `offhook watch` costs while nothing happens
+	@$(RUN) -m tests.idle $(ARGS)
 
 profiles: deps-demo venv helper ## Enable, record and disable on a lab phone of each kind, and look
 	@$(RUN) -m tests.profiles $(ARGS)

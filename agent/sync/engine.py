@@ -16,7 +16,6 @@ from agent.archive import sightings
 from agent.archive.archive import Archive
 from agent.archive.records import Recording
 from agent.archive.sightings import Sighting
-from agent.audio.measure import warm_up
 from agent.errors import FileGoneError, LinkError, PhoneError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import (
@@ -88,7 +87,6 @@ class SyncEngine(Bringer):
         self._problems: dict[Source, str] = {}  # what is told to be wrong with them
         self._growing: dict[int, int] = {}  # how large a file was that is still written to
         archive.add_phone(self.serial)
-        warm_up()
 
     def run_once(
         self,

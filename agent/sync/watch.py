@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from agent.adb.reconnect import Backoff
 from agent.archive.archive import Archive
 from agent.archive.settings import Cleanup
+from agent.audio.measure import warm_up
 from agent.capture.alsa import AlsaRoute, recorder
 from agent.capture.control import installed_route
 from agent.capture.journal import Journal
@@ -41,6 +42,8 @@ from agent.sync.pause import Pause
 from agent.sync.share import Share
 
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
+SCAN_SHARE = 20  # of the time, at most one part goes to scans that find nothing: a phone may have
+SCAN_RARELY = 300.0  # very many files; but this is how long a file may wait whose event was lost
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
 TEND_EVERY = 300.0  # what others record with may be turned off, or lose its settings
 JOIN_FOR = 20.0  # seconds in which a call's row may come after its recording
@@ -112,6 +115,7 @@ class Watch:
         self._names = names
         self._cleanup = cleanup
         self._join_until = 0.0
+        self._scan_due = 0.0
         self._log_due = 0.0
         self._log_newest: int | None = None
         self._log_said = ""
@@ -203,7 +207,8 @@ class Watch:
 
     def _stay(self, phone: Phone) -> None:
         """Watch until told to stop, or until capture was turned on or off."""
-        self._log_due = 0.0
+        self._scan_due = self._log_due = 0.0
+        warm_up()
         sources = self._sources(phone)
         engine = SyncEngine(
             self._archive,
@@ -227,7 +232,7 @@ class Watch:
                     self._live.filed.clear()
                     self._join_until, due = now + JOIN_FOR, now
                 if now >= due:
-                    due = now + self._look(phone, engine, news)
+                    due = self._look(phone, engine, news) + time.monotonic()
                     if self._has_changed(phone):
                         return
                 else:
@@ -236,7 +241,7 @@ class Watch:
                     news.hear(min(due - now, _TICK))
                     if news.files and not news.moved:
                         # Before all else: somebody waits for the recording.
-                        due = time.monotonic() + self._look(phone, engine, news)
+                        due = self._look(phone, engine, news) + time.monotonic()
                 if news.moved:
                     return
                 if news.state:
@@ -346,13 +351,28 @@ class Watch:
         self._problem = problem
 
     def _look(self, phone: Phone, engine: SyncEngine, news: News) -> float:
-        """Scan everything and take what is new; the seconds until it is worth looking again."""
+        """What is due: a scan, the call log; the seconds until it is worth looking again."""
+        if news.files or time.monotonic() >= self._scan_due:
+            self._scan(engine, news)
+        self._tend(phone)
+        now = time.monotonic()
+        if now >= self._log_due:
+            self._log_due = now + LOG_EVERY
+            self._tell_calls(sync_calls(self._archive, phone, contacts=self._contacts))
+        elif self._state in _CALM:
+            self._tell_calls(join_late(self._archive, phone, self._log_newest))
+        again = self._scan_due - now
+        if self._mode_now == "off":
+            again = min(again, OFF_EVERY)
+        return min(again, JOIN_EVERY) if self._may_join(now) else again
 
-        scan_at = time.monotonic() + SCAN_EVERY
+    def _scan(self, engine: SyncEngine, news: News) -> None:
+        """Scan everything and take what is new."""
+        begun = time.monotonic()
 
         def heard() -> bool:
             here = self._anew, self._live.off, self._live.filed
-            due = time.monotonic() >= scan_at or any(event.is_set() for event in here)
+            due = time.monotonic() >= begun + SCAN_EVERY or any(event.is_set() for event in here)
             return news.hear(0) or due
 
         news.files = False
@@ -361,18 +381,13 @@ class Watch:
             raise LinkError(report.link_lost)
         self._tell_held(report.held)
         self._tell(WatchEvent("scanned", self._name, report=report))
-        self._tend(phone)
         now = time.monotonic()
         if report.filed:
             self._join_until = now + JOIN_FOR
-        every = OFF_EVERY if self._mode_now == "off" else SCAN_EVERY
-        again = every if report.again_in_s is None else min(report.again_in_s, every)
-        if now >= self._log_due:
-            self._log_due = now + LOG_EVERY
-            self._tell_calls(sync_calls(self._archive, phone, contacts=self._contacts))
-        elif self._state in _CALM:
-            self._tell_calls(join_late(self._archive, phone, self._log_newest))
-        return min(again, JOIN_EVERY) if self._may_join(now) else again
+        every = SCAN_EVERY
+        if report.idle:
+            every = max(every, min((now - begun) * SCAN_SHARE, SCAN_RARELY))
+        self._scan_due = now + min(every, report.again_in_s or every)
 
     def _tell_held(self, why: str | None) -> None:
         """Tell that nothing is pulled, once for a reason, and that it goes on."""

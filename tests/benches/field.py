@@ -127,13 +127,13 @@ class Field:
 
 
 @contextmanager
-def field(home: Path) -> Iterator[Field]:
+def field(home: Path, profile: str = "plain") -> Iterator[Field]:
     """A field in ``home``, which is emptied before and removed after."""
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     adb = Adb(home)
     try:
-        with LabPhone() as phone:
+        with LabPhone(profile=profile) as phone:
             yield Field(phone, adb, home)
     finally:
         adb.run("kill-server")

@@ -127,7 +127,7 @@ def ours_sync(spec: dict[str, Any]) -> int:
 
 def ours_sync_singly(spec: dict[str, Any]) -> int:
     """The same, each file for itself."""
-    engine.batches = lambda ready: ([one] for one in ready)  # type: ignore[assignment]
+    engine.batches = lambda ready, most=0: ([one] for one in ready)  # type: ignore[assignment]
     return ours_sync(spec)
 
 
