@@ -67,7 +67,7 @@ def check_output(device: str | None) -> None:
         if device is not None:
             _number_of(audio, device)
         elif not devices.outputs(audio):
-            raise AudioError("no sound device can play", hint=_device_hint(audio))
+            raise _no_output()
 
 
 def _pieces(stream: Stream, channel: Channel, start: float) -> Iterator[NDArray[np.int16]]:
@@ -97,6 +97,8 @@ def _opened(device: str | None, rate: int, channels: int) -> Iterator[Any]:
                     output_device_index=number,
                 )
         except OSError as error:
+            if not devices.outputs(audio):
+                raise _no_output() from error
             raise AudioError(
                 f"no sound device can play {channels} × {rate} Hz: {error}",
                 hint=_device_hint(audio),
@@ -120,4 +122,11 @@ def _number_of(audio: Any, device: str) -> int:
 
 def _device_hint(audio: Any) -> str:
     names = devices.listed(devices.outputs(audio))
-    return f"Choose with --device: {names}." if names else "There is no device to play on."
+    return f"Choose with --device: {names}." if names else _PLUG_IN
+
+
+_PLUG_IN = "Plug loudspeakers or a headset in; another program may also have taken them."
+
+
+def _no_output() -> AudioError:
+    return AudioError("this computer has no sound output", hint=_PLUG_IN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -14,7 +14,7 @@ from agent.archive import calls as kept
 from agent.archive.calls import CallFilters, direction_of
 from agent.archive.join import Candidate, Decision
 from agent.cli.common import App, pass_app
-from agent.cli.rows import ARROWS, iso, length, when, who
+from agent.cli.rows import ARROWS, NARROW, ROOMY, iso, length, stacked, when, who
 from agent.cli.when import moment
 from agent.errors import UsageError
 from agent.text import shown
@@ -63,9 +63,12 @@ def calls(
     if app.json:
         app.print_json([call_json(call) for call in found])
     elif not found:
-        app.note("No call is known." if filters == CallFilters() else "No call fits.")
+        if filters != CallFilters():
+            app.note("No call fits.")
+        else:
+            app.note("No call is known. `offhook sync` reads the phone's call log.")
     else:
-        _print(app, _calls_table(found))
+        app.console.print(_calls_table(found, _width(app)))
 
 
 @click.command()
@@ -98,7 +101,7 @@ def link(app: App, recording: str, call: int | None, no_call: bool, auto: bool) 
     for line in join_words(joined, decision, files, listed=not table):
         app.note(line)
     if table and decision is not None:
-        _print(app, _candidates_table(decision))
+        app.console.print(_candidates_table(decision, _width(app)))
 
 
 def join_of(archive: Archive, recording: Recording) -> tuple[list[str], dict[str, Any]]:
@@ -217,25 +220,47 @@ def _seconds(talk_s: int) -> str:
     return f"{talk_s} s" if talk_s < 60 else f"{talk_s // 60}:{talk_s % 60:02}"
 
 
-def _calls_table(found: list[dict[str, Any]]) -> Table:
-    table = _table("#", "when", "", "who", "talk", "", "SIM", "phone", "recording")
+def _calls_table(found: list[dict[str, Any]], width: int) -> Table:
+    """Calls as a table for so many columns of text: everything, or what matters most."""
+    if width < NARROW:
+        return stacked((one["id"], _call_lines(one)) for one in found)
+    roomy = width >= ROOMY
+    more = ("SIM", "phone") if roomy else ()
+    table = _table("#", "when", "", "who", "talk", "", *more, "recording")
     for one in found:
-        name = one["name"] or one["contact"]
+        sim, phone = one["sim"] or "", one["phone_alias"] or one["phone"]
         table.add_row(
             str(one["id"]),
-            when(one["date_ms"]),
+            when(one["date_ms"])[: None if roomy else 16],
             ARROWS[direction_of(one)],
-            Text(_party(one["number"], name, one["presentation"])),
+            Text(_party_of(one)),
             _seconds(one["duration_s"]),
-            _TYPES.get(one["type"], f"type {one['type']}"),
-            Text(shown(one["sim"] or "")),
-            Text(shown(one["phone_alias"] or one["phone"])),
+            _type_of(one),
+            *((Text(shown(sim)), Text(shown(phone))) if roomy else ()),
             ", ".join(map(str, one["recordings"])),
         )
     return table
 
 
-def _candidates_table(decision: Decision) -> Table:
+def _call_lines(one: dict[str, Any]) -> Iterator[str]:
+    begun, arrow = when(one["date_ms"])[:16], ARROWS[direction_of(one)]
+    yield f"{begun} {arrow}  {_seconds(one['duration_s'])}  {_type_of(one)}"
+    yield _party_of(one)
+    if one["recordings"]:
+        yield f"recording {', '.join(map(str, one['recordings']))}"
+
+
+def _party_of(one: dict[str, Any]) -> str:
+    return _party(one["number"], one["name"] or one["contact"], one["presentation"])
+
+
+def _type_of(one: dict[str, Any]) -> str:
+    return _TYPES.get(one["type"], f"type {one['type']}")
+
+
+def _candidates_table(decision: Decision, width: int) -> Table:
+    if width < NARROW:
+        return stacked((one.call.id, _candidate_lines(one)) for one in decision.candidates)
     table = _table("#", "when", "", "who", "talk", "score", "why")
     for one in decision.candidates:
         call = one.call
@@ -249,6 +274,14 @@ def _candidates_table(decision: Decision) -> Table:
             Text(one.reason),
         )
     return table
+
+
+def _candidate_lines(one: Candidate) -> Iterator[str]:
+    call = one.call
+    begun = f"{when(call.date_ms)[:16]} {ARROWS[call.direction]}"
+    yield f"{begun}  {_seconds(call.talk_s)}  {_score(one.score)}"
+    yield _party(call.number, call.name, call.presentation)
+    yield one.reason
 
 
 def _table(*names: str) -> Table:
@@ -265,10 +298,11 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _print(app: App, table: Table) -> None:
+def _width(app: App) -> int:
+    """How many columns there are."""
     if not app.console.is_terminal:
         app.console.width = _PIPE_WIDTH
-    app.console.print(table)
+    return app.console.width
 
 
 COMMANDS: tuple[click.Command, ...] = (calls, link)

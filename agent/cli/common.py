@@ -237,15 +237,16 @@ def fail(error: OffhookError, app: App) -> int:
 pass_app = click.make_pass_decorator(App)
 
 
-def json_too(command: click.Command) -> click.Command:
-    """Let ``--json`` stand behind a command, too: so people write it."""
+def json_too(command: click.Command, group: str = "") -> click.Command:
+    """Let ``--json`` stand behind a command, or one of a ``group``, too: so people write it."""
 
     def take(context: click.Context, _: click.Parameter, value: bool) -> None:
         if value and isinstance(context.obj, App):
             context.obj.json = True
 
     if not any("--json" in parameter.opts for parameter in command.params):
-        words = f"The same as `offhook --json {command.name}`."
+        name = f"{group} {command.name}".strip()
+        words = f"The same as `offhook --json {name}`."
         option = click.Option(
             ["--json"], is_flag=True, expose_value=False, callback=take, help=words
         )

@@ -14,12 +14,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from agent.archive.archive import Archive
+from agent.archive.archive import LOCK, Archive
 from agent.archive.audit import ASIDE
+from agent.archive.lock import held_for
 from agent.cli.common import App, pass_app
 from agent.cli.rows import as_json, iso, when
 from agent.cli.stopping import Signals
-from agent.errors import NoPhoneError, PartialError, UsageError
+from agent.errors import BusyError, NoPhoneError, PartialError, UsageError
 from agent.naming.number import known_region
 from agent.naming.zone import zone_of
 from agent.sync.inbox.find import LocalFile, find
@@ -68,7 +69,7 @@ def import_(
     place = Place(None if zone is None else zone_of(zone), _region(region), app.config.names)
     done: list[Outcome] = []
     stopped = False
-    with app.archive(write=not dry_run, purpose="import") as archive, Signals() as stop:
+    with _archive(app, dry_run) as archive, Signals() as stop:
         serial = _serial(archive, phone or app.phone, new_phone, dry_run)
         own = (archive.store.root, archive.home / ASIDE)
         found = list(find(map(os.path.abspath, paths), not_below=own))
@@ -100,6 +101,30 @@ def import_(
             f"{len(wrong)} of {len(done)} could not be taken",
             hint="Import them again when the reason is gone; nothing is filed twice.",
         )
+
+
+@contextmanager
+def _archive(app: App, dry_run: bool) -> Iterator[Archive]:
+    """The archive. While `watch` has it, its inbox is the way in."""
+    opened = app.archive(write=not dry_run, purpose="import")
+    try:
+        opened.__enter__()
+    except BusyError as error:
+        if held_for(app.home / LOCK) != "watch":
+            raise
+        inbox = app.config.desk.inbox
+        if inbox is not None:
+            hint = f"Put them into the inbox, {inbox.folder}: it files them from there."
+        else:
+            hint = (
+                'Stop it; or give it an inbox ([inbox] folder = "inbox" in offhook.toml, which it '
+                "reads again at once), and put them there: it files them from there."
+            )
+        raise BusyError(error.message, hint=hint) from error
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 def join_all(archive: Archive, done: list[Outcome]) -> int:

@@ -12,11 +12,13 @@ from agent.archive import Archive, Entry, Recording
 from agent.archive.basis import words_of
 from agent.archive.records import Direction
 from agent.audio.draw import waveform
-from agent.audio.play import CHANNELS, Channel, play
+from agent.audio.play import CHANNELS, Channel, check_output, play
 from agent.cli.calls import join_of
 from agent.cli.common import App, pass_app
 from agent.cli.rows import (
     ARROWS,
+    NARROW,
+    ROOMY,
     announced,
     as_json,
     is_private,
@@ -25,6 +27,7 @@ from agent.cli.rows import (
     level,
     otherwise,
     side,
+    stacked,
     warnings,
     when,
     who,
@@ -34,7 +37,6 @@ from agent.errors import AudioError, IntegrityError
 from agent.text import shown
 
 _PIPE_WIDTH = 200  # columns where there is no terminal to fit
-_ROOMY = 100  # columns from which everything is listed
 
 
 @click.command("list")
@@ -136,6 +138,7 @@ def play_(app: App, recording: str, channel: str, start: float, device: str | No
                 f"recording {found.id} is not in the archive's folder any more: {found.path}",
                 hint="Put it back from a copy of the archive.",
             )
+        check_output(device)  # what can't be heard was not played
         app.log(
             archive, "played", sha256=found.sha256, detail={"channel": channel, "start_s": start}
         )
@@ -183,12 +186,14 @@ def note(app: App, recording: str, text: tuple[str, ...]) -> None:
 
 def table_of(found: list[Recording], width: int) -> Table:
     """Recordings as a table for so many columns of text: everything, or what matters most."""
-    roomy = width >= _ROOMY
+    if width < NARROW:
+        return stacked((one.id, (_short(one), who(one))) for one in found)
+    roomy = width >= ROOMY
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("when", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("who", overflow="fold", min_width=15 if width >= 60 else 1)
+    table.add_column("who", overflow="fold", min_width=15)
     table.add_column("length", justify="right", no_wrap=True)
     if roomy:
         table.add_column("route")
@@ -197,7 +202,6 @@ def table_of(found: list[Recording], width: int) -> Table:
         table.add_column("verified", no_wrap=True)
         table.add_column("phone", overflow="fold")
     for one in found:
-        loud = "bold red" if one.silent or one.silent_channels else ""
         cells = [
             Text(str(one.id)),
             Text(when(one.started_ms)[: None if roomy else 16]),
@@ -207,12 +211,23 @@ def table_of(found: list[Recording], width: int) -> Table:
         ]
         if roomy:
             cells.append(Text(shown(one.route or "")))
-        cells.append(Text(level(one), style=loud))
+        cells.append(_loudness(one))
         if roomy:
             cells.append(Text("yes") if one.verified_ms else Text("NO", style="bold red"))
             cells.append(Text(shown(one.phone_alias or one.phone or "")))
         table.add_row(*cells)
     return table
+
+
+def _short(one: Recording) -> Text:
+    begun = when(one.started_ms)[:16]
+    start = f"{begun} {ARROWS.get(one.direction, '·')}  {length(one)}  "
+    return Text.assemble(start, _loudness(one))
+
+
+def _loudness(one: Recording) -> Text:
+    loud = "bold red" if one.silent or one.silent_channels else ""
+    return Text(level(one), style=loud)
 
 
 def _print_table(app: App, found: list[Recording]) -> None:
@@ -298,7 +313,9 @@ def _print_details(app: App, archive: Archive, found: Recording) -> None:
     row("length", length(found) + (f" ({found.duration_s} s)" if found.duration_s else ""))
     row(
         "format",
-        f"{found.codec}, {found.rate} Hz, {found.channels} channels" if found.codec else "unknown",
+        f"{found.codec}, {found.rate} Hz, {found.channels} channel{'s' * (found.channels != 1)}"
+        if found.codec
+        else "unknown",
     )
     if found.note:
         row("note", found.note)

@@ -126,18 +126,23 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    json = "--json" in words
     try:
-        with cli.make_context("offhook", words) as context:
+        with cli.make_context("offhook", list(words)) as context:
             try:
                 cli.invoke(context)
             except OffhookError as error:
                 # An option's error comes before there is an app.
-                return fail(error, context.obj or App(home=Path(), json="--json" in words))
+                return fail(error, context.obj or App(home=Path(), json=json))
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        if not json or isinstance(error, click.exceptions.NoArgsIsHelpError):
+            error.show()
+            return error.exit_code
+        usage = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f"`{usage.command_path} --help` says more." if usage else None
+        return fail(UsageError(error.format_message(), hint=hint), App(home=Path(), json=True))
     except (click.Abort, KeyboardInterrupt):
         click.echo("", err=True)
         return 130

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+
+from rich.table import Table
+from rich.text import Text
 
 from agent.archive.outrank import DIFFERS, OVERRULED
 from agent.archive.records import Recording
 from agent.sync.settled import OTHER_SIZE, UNFINISHED
 from agent.text import shown
+
+#: Columns of a terminal from which a table has everything, and below which it is none.
+ROOMY, NARROW = 100, 60
 
 SIDES = ("uplink", "downlink")
 ARROWS = {"in": "←", "out": "→", None: "·"}
@@ -155,6 +162,16 @@ def as_json(recording: Recording) -> dict[str, Any]:
         "added": iso(recording.added_ms),
         "verified": iso(recording.verified_ms),
     }
+
+
+def stacked(rows: Iterable[tuple[int, Iterable[str | Text]]]) -> Table:
+    """What stands in for a table where its columns do not fit: numbers, and lines beside them."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, lines in rows:
+        table.add_row(str(number), Text("\n").join(Text.assemble(line) for line in lines))
+    return table
 
 
 def _local(ms: int) -> datetime:

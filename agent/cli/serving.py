@@ -15,7 +15,7 @@ import click
 
 from agent.archive.archive import LOCK
 from agent.archive.lock import held_for
-from agent.cli.common import App, pass_app
+from agent.cli.common import App, json_too, pass_app
 from agent.desk import unit
 from agent.errors import BusyError, OffhookError, UsageError
 from agent.text import shown
@@ -137,6 +137,9 @@ def status(app: App) -> None:
         if not current:
             app.note("It was installed for other settings: `offhook service install` renews it.")
     app.note(f"This home's archive is open for writing: {shown(holder) if holder else 'no'}")
+
+
+json_too(status, "service")
 
 
 def _kind(app: App, *, must_run: bool) -> _Kind:

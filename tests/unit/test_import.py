@@ -447,3 +447,22 @@ def _until(condition: Callable[[], bool]) -> None:
 
 def test_our_own_spool_keeps_its_name() -> None:
     assert SOURCE.name not in ("import", "inbox")
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [("", "give it an inbox"), ('[inbox]\nfolder = "/tmp/drop"\n', "the inbox, /tmp/drop:")],
+)
+def test_while_watch_has_the_archive_the_inbox_is_named(
+    tmp_path: Path, toml: str, words: str
+) -> None:
+    offhook = Offhook(tmp_path / "home")
+    with Archive(offhook.home, write=True, purpose="watch"):
+        (offhook.home / "offhook.toml").write_text(toml)
+        ran = offhook.run("import", str(tmp_path))
+    assert ran.code == 32, ran
+    assert words in ran.err
+    with Archive(offhook.home, write=True, purpose="sync"):
+        ran = offhook.run("import", str(tmp_path))
+    assert ran.code == 32, ran
+    assert "inbox" not in ran.err

@@ -13,6 +13,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from agent.archive import Archive
+from agent.archive import calls as kept
+from agent.archive.calls import CallFilters
+from agent.cli.calls import _calls_table
 from agent.cli.common import App
 from agent.cli.library import COMMANDS, table_of
 from agent.cli.when import moment
@@ -20,6 +23,7 @@ from agent.errors import NoRecordingError, OffhookError, UsageError
 from agent.phone.calls import LoggedCall
 from agent.sync import SyncEngine
 from tests.faults.memory import SPOOL, START_MS, MemoryPhone, wav
+from tests.offhook import Offhook
 
 _COMMANDS = {command.name: command for command in COMMANDS}
 HOUR = 3_600_000
@@ -91,7 +95,7 @@ def test_list_in_a_pipe_has_everything_on_one_line_each(home: Path) -> None:
     assert all("desk" in row and "yes" in row and "alsa" in row for row in rows)
 
 
-@pytest.mark.parametrize("width", [50, 60, 80, 100, 200])
+@pytest.mark.parametrize("width", [40, 50, 60, 80, 100, 200])
 def test_list_fits_a_terminal_of_any_width(home: Path, width: int) -> None:
     with Archive(home) as archive:
         found = archive.recordings()
@@ -103,6 +107,7 @@ def test_list_fits_a_terminal_of_any_width(home: Path, width: int) -> None:
     text = "".join("".join(line.split()) for line in lines)
     assert text.count("SILENT") == 2
     assert "\x07" not in capture.get()
+    assert all(len(line) > 12 for line in lines), "no column is squeezed to a few letters a line"
 
 
 @pytest.mark.parametrize(
@@ -241,3 +246,26 @@ def test_what_is_no_time_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="not a time") as raised:
         moment(text, now=NOW)
     assert "\x1b" not in raised.value.message
+
+
+def test_calls_fit_a_narrow_terminal_with_whom_they_were(home: Path) -> None:
+    with Archive(home) as archive, archive.reading() as db:
+        found = kept.listed(db, CallFilters())
+    console = Console(width=40, force_terminal=True, color_system=None, emoji=False)
+    with console.capture() as capture:
+        console.print(_calls_table(found, 40))
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert all(len(line) <= 40 for line in lines)
+    assert lines[0].endswith("1 s  dialled")
+    assert lines[1].strip() == "Bob (+41445556677)"
+    assert lines[2].strip() == "recording 2"
+
+
+def test_what_cannot_be_heard_was_not_played(home: Path) -> None:
+    (home / "alsa.conf").write_text("pcm.x { type hw card 99 }\n")
+    offhook = Offhook(home)
+    offhook.env["ALSA_CONFIG_PATH"] = str(home / "alsa.conf")
+    ran = offhook.run("play", "1")
+    assert ran.code == 40, ran
+    assert "this computer has no sound output" in ran.err
+    assert "played" not in [entry["action"] for entry in said(home, "show", "1")["custody"]]

@@ -47,6 +47,18 @@ def test_a_reader_that_has_gone_is_141(tmp_path: Path, words: tuple[str, ...]) -
         os.close(writer)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--json", "list", "--nonsense"), ("list", "--limit", "x", "--json"), ("--json", "nonsense")],
+)
+def test_words_that_make_no_sense_are_json_too(tmp_path: Path, words: tuple[str, ...]) -> None:
+    code, said = into(tmp_path, subprocess.DEVNULL, *words)
+    assert code == 2
+    error = json.loads(said)
+    assert error["error"] == "UsageError"
+    assert "--help" in error["hint"]
+
+
 def test_json_may_stand_behind_the_command(tmp_path: Path) -> None:
     said = [
         subprocess.run(
