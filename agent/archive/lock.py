@@ -47,9 +47,12 @@ class WriterLock:
         except OSError as error:
             holder = _read_holder(fd)
             os.close(fd)
+            stays = held_for(self.path) == "watch"
             raise BusyError(
                 f"another Offhook works on this archive: {holder}",
-                hint="Stop it, or wait until it has finished.",
+                hint="It pulls what is new by itself, and goes on until it is stopped."
+                if stays
+                else "Stop it, or wait until it has finished.",
             ) from error
         self._fd = fd
         said = {"pid": os.getpid(), "purpose": self.purpose, "since": int(time.time())}

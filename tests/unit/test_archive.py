@@ -325,6 +325,16 @@ def test_a_file_lost_from_the_store_is_put_back_when_its_bytes_come_again(
     assert [e.action for e in archive.custody_of(recording.sha256)] == ["filed", "restored"]
 
 
+@pytest.mark.parametrize(("purpose", "words"), [("watch", "by itself"), ("sync", "wait until")])
+def test_who_finds_it_taken_is_told_whether_to_wait(
+    tmp_path: Path, purpose: str, words: str
+) -> None:
+    with Archive(tmp_path / "home", write=True, purpose=purpose):
+        with pytest.raises(BusyError) as caught:
+            Archive(tmp_path / "home", write=True).__enter__()
+        assert words in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("closed", ["offhook.db", "offhook.lock", "offhook.migrate-lock"])
 def test_a_home_of_somebody_else_is_an_error_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
