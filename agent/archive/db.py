@@ -91,7 +91,8 @@ class Index:
                 raise
 
     def migrate(self, migrations: Migrations) -> None:
-        """Apply what is pending; a database with recordings or phones is copied aside first."""
+        """Apply what is pending; a database with recordings or phones is copied aside first, unless
+        a module only brings its first tables, and touches nothing that is there."""
         with self.reading() as db:
             if not migrations.pending(db):
                 self._refuse_newer(migrations, db)
@@ -106,7 +107,7 @@ class Index:
         with disk_errors(lock), opened as file, self.guard, sqlite_errors(self.path):
             fcntl.flock(file, fcntl.LOCK_EX)
             pending = migrations.pending(self.db)
-            if pending and self._has_rows():
+            if pending and migrations.applied(self.db) and self._has_rows():
                 self._copy_aside(f"{migrations.name}-{pending[0].name}")
             migrations.apply(self.db)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from sqlite_utils import Migrations
 
 from agent.archive import Archive
 from agent.archive.audit import audit
@@ -133,11 +134,15 @@ def test_no_room_for_the_copy_before_a_change_of_tables_is_the_archives_error(
 ) -> None:
     with Archive(tmp_path, write=True) as archive:
         archive.add_phone("MEM1")
+        tables = Migrations("tables")
+        tables(name="0001_first")(lambda db: db.execute("CREATE TABLE more (id INTEGER) STRICT"))
+        archive.ensure(tables)
+        tables(name="0002_wider")(lambda db: db.execute("ALTER TABLE more ADD COLUMN wide TEXT"))
         full = OSError(errno.ENOSPC, "full")
         with failing(("open",), 1, full, once=False), pytest.raises(DiskFullError):
-            archive.ensure(CONSENTS)
-        archive.ensure(CONSENTS)
-        assert (tmp_path / "offhook-before-consents-0001_consents.db").exists()
+            archive.ensure(tables)
+        archive.ensure(tables)
+        assert (tmp_path / "offhook-before-tables-0002_wider.db").exists()
 
 
 class _Usage(NamedTuple):

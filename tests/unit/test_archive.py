@@ -101,11 +101,18 @@ def test_before_a_migration_the_index_is_copied_aside(archive: Archive) -> None:
         db.execute("CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT")
 
     archive.ensure(extra)
-    copy = archive.home / "offhook-before-extra-0001_more.db"
+    assert list(archive.home.glob("*-before-*")) == []  # its first tables: nothing was touched
+
+    @extra(name="0002_wider")
+    def wider(db: Database) -> None:
+        db.execute("ALTER TABLE more ADD COLUMN wide TEXT")
+
+    archive.ensure(extra)
+    copy = archive.home / "offhook-before-extra-0002_wider.db"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     kept = Database(str(copy))
     assert [row["sha256"] for row in kept["recordings"].rows] == [recording.sha256]
-    assert "more" not in kept.table_names()
+    assert "wide" not in kept["more"].columns_dict
     kept.close()
     stamp = copy.stat().st_mtime_ns
     archive.ensure(extra)

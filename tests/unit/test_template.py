@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -18,9 +18,22 @@ from agent.archive.names import LONGEST
 from agent.archive.template import DEFAULT, FIELDS, Template, TemplateError, times
 from agent.config import load_config
 from agent.errors import ConfigError
+from agent.naming import explain
 
 START = 1_772_716_927_000  # 2026-03-05 13:22:07 UTC
 WHO = Template.parse("{phone}/{contact}/{date} {number}")
+
+
+@pytest.mark.parametrize("way", ["in", "out", None])
+@given(digest=st.text("0123456789abcdef", min_size=8, max_size=8), copy=st.sampled_from(["", "~2"]))
+def test_a_file_of_another_archive_has_no_name_in_its_hash(
+    way: str | None, digest: str, copy: str
+) -> None:
+    path = DEFAULT.path({**times(START, UTC), "direction": way, "hash": digest + copy}, ".wav")
+    said = explain(path.name)
+    assert (said.kind, said.recorder) == ("call", "offhook")
+    assert (said["number"], said["contact"], said["direction"]) == (None, None, way)
+    assert said["start"] == datetime(2026, 3, 5, 13, 22, 7)  # noqa: DTZ001 - the name has no zone
 
 
 @pytest.fixture

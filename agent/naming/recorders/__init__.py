@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from agent.naming.draft import Draft, Parser, Refused
-from agent.naming.recorders import apps, bcr, cube, dialers, miui, samsung
+from agent.naming.recorders import apps, bcr, cube, dialers, miui, own, samsung
 from agent.naming.text import Name
 
 _ANY = frozenset(range(256))
@@ -19,6 +19,7 @@ _DIGIT = frozenset("0123456789")
 #: In this order: a form that says who wrote it before one that others share. With each, how many
 #: digits a name of this form can end in, and whether it begins with one: that spares most looks.
 PARSERS: tuple[tuple[Parser, frozenset[int], bool], ...] = (
+    (own.archived, _ANY, True),
     (bcr.dated, _ANY, False),
     (cube.arrows, _ANY, True),
     (cube.source_first, _ANY, False),
