@@ -38,17 +38,30 @@ start_events() {
   now_ms
   logcat_at=$NOW
   [ "$trust" != untrusted ] || return
-  # It writes its number down itself: killed in between, we would leave one that nobody knows.
+  # It writes its number down itself, and ends if we did meanwhile: killed in between, we would
+  # leave one that nobody knows.
+  starting=yes
   (
+    is_orphan && exit
     put "$RUN/logcat.pid" "${BASHPID:-}"
+    is_orphan && exit
     exec logcat -b "$trust" -v threadtime -T 1 -s Telecom:I >&"$log_to" 2>/dev/null 9>&-
   ) &
   logcat=$!
+  starting=''
+}
+
+is_orphan() { # in a subshell: the shell that began it is gone
+  IFS= read -r stat </proc/self/stat || return 1
+  stat=${stat##*") "}
+  stat=${stat#* }
+  [ "${stat%% *}" != "$$" ]
 }
 
 stop_events() {
+  [ -z "$starting" ] || logcat=$! # we were told to end just as it began
   [ -z "$logcat" ] || kill "$logcat" 2>/dev/null
-  logcat=''
+  logcat='' starting=''
   rm -f "$RUN/logcat.pid"
 }
 

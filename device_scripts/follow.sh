@@ -89,14 +89,14 @@ stop_capture() { # stop_capture CUT
 end() {
   trap '' TERM INT HUP
   # shellcheck disable=SC2086 # one that was not started is none
-  kill "$input" $pipe $logcat 2>/dev/null
+  kill "$input" $pipe $logcat ${starting:+$!} 2>/dev/null
   exit 0
 }
 
 set -u
 H=/nonexistent RUN=/nonexistent TMPDIR=/data/local/tmp
 BOOT=$(</proc/sys/kernel/random/boot_id)
-capture='' recording='' logcat='' PRECISE='' pipe='' resumed='' cut_part=0 log_to=''
+capture='' recording='' logcat='' starting='' PRECISE='' pipe='' resumed='' cut_part=0 log_to=''
 exec 5<&0 </dev/null
 {
   cat <&5 >/dev/null

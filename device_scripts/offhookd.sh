@@ -51,7 +51,7 @@ finish() {
 
 run() {
   put "$RUN/daemon.pid" "$$"
-  capture='' recording='' logcat='' PRECISE='' room=''
+  capture='' recording='' logcat='' starting='' PRECISE='' room=''
   trap finish TERM INT HUP
   resumed='' cut_part=0
   recover

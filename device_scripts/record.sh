@@ -192,7 +192,8 @@ recover() {
     wait_gone "$PID" offhook-pcm 20
   fi
   pid_in "$RUN/logcat.pid"
-  is_ours "$PID" logcat && kill "$PID" 2>/dev/null
+  # Or what was just about to become it.
+  { is_ours "$PID" logcat || is_ours "$PID" offhookd; } && kill -KILL "$PID" 2>/dev/null
   rm -f "$RUN/logcat.pid"
   [ -f "$RUN/undo" ] && restore_controls
   recover_file

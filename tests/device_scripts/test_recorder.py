@@ -197,6 +197,37 @@ def test_a_call_that_took_over_unseen_is_a_recording_of_its_own(recorder: Record
     assert (then["direction"], then["part"]) == ("in", 1)
 
 
+LOG = "logcat -b system"
+
+
+def test_told_to_end_just_as_it_begins_to_read_the_log_it_leaves_none(recorder: Recorder) -> None:
+    recorder.install(quick={"events.sh": {"\n  logcat=$!\n": "\n  sleep 2\n  logcat=$!\n"}})
+    recorder.do("on")
+    wait_until(lambda: len(recorder.processes(LOG)) == 1)
+    recorder.do("stop")
+    assert recorder.processes(LOG) == []
+
+
+@pytest.mark.parametrize("where", ["    is_orphan", "    put ", "    exec logcat"])
+def test_killed_as_it_begins_to_read_the_log_it_leaves_no_second_reader(
+    recorder: Recorder, where: str
+) -> None:
+    """Wherever the one that is to read the log was just then."""
+    # The first one only: who comes after it is not kept up.
+    late = f"[ -e {HOME}/first ] || {{ : >{HOME}/first; sleep 3; }}"
+    recorder.install(quick={"events.sh": {f"\n{where}": f"\n    {late}\n{where}"}})
+    recorder.do("on")
+    wait_until(lambda: "1" in recorder.phone.root(f"ls {HOME}/first 2>/dev/null | wc -l"))
+    daemon = recorder.phone.root(f"cat {HOME}/run/daemon.pid").strip()
+    recorder.phone.root(f"kill -KILL {daemon}")
+    wait_until(lambda: "first" not in recorder.phone.root("ps -A -o ARGS | grep 'sleep 3' || :"))
+    wait_until(lambda: len(recorder.processes(LOG)) == 1)
+    wait_until(lambda: not [p for p in recorder.processes("sleep 3")])
+    assert len(recorder.processes(LOG)) == 1
+    recorder.do("stop")
+    assert recorder.processes(LOG) == []
+
+
 def test_a_full_spool_refuses_the_next_call(recorder: Recorder) -> None:
     recorder.install(SPOOL_MAX_KB=4096)
     recorder.do("on")
