@@ -93,7 +93,7 @@ def test_a_server_may_come_after_us_die_and_come_again(lab: LabPhone, tmp_path: 
 
 def test_each_state_of_a_phone_is_told_once(google: Adb, lab: LabPhone) -> None:
     server = Server(port=google.port)
-    google.run("disconnect")
+    google.disconnect()
     with Discovery([ServerFinder(server)], ask=dumb) as found:
         silent(found)
         name = google.connect(lab)
@@ -110,7 +110,7 @@ def test_each_state_of_a_phone_is_told_once(google: Adb, lab: LabPhone) -> None:
         until(found, Gone("server", name))
         google.connect(lab)
         until(found, Seen("server", name, "device"))
-    google.run("disconnect")
+    google.disconnect()
 
 
 def test_a_stranger_on_the_servers_port_does_not_end_the_search() -> None:

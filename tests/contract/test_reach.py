@@ -45,14 +45,14 @@ def having(google: Adb, lab: LabPhone, monkeypatch: pytest.MonkeyPatch) -> Itera
     """A server that runs and has the phone; its name for it."""
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(google.port))
     yield google.connect(lab)
-    google.run("disconnect")
+    google.disconnect()
 
 
 @pytest.fixture
 def empty(google: Adb, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that runs and has no phone."""
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(google.port))
-    google.run("disconnect")
+    google.disconnect()
 
 
 @pytest.fixture(autouse=True)
@@ -274,7 +274,7 @@ def test_a_forced_way_is_taken_or_fails(
     assert way_of(reach(address, way="tcp")) == "tcp"
     assert way_of(reach(address, way="server")) == "server"
     assert way_of(reach(lab.serial, way="server")) == "server"
-    google.run("disconnect")
+    google.disconnect()
     with pytest.raises(NoPhoneError, match="has no phone"):
         reach(address, way="server")
     with pytest.raises(NoPhoneError, match="has no phone"):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +59,24 @@ class Adb:
         return Said(done.returncode, done.stdout, done.stderr)
 
     def connect(self, phone: LabPhone) -> str:
+        """Connect to a phone anew, and return when the server has it; how it names it."""
         name = "{}:{}".format(*phone.address)
-        self.run("disconnect", name)
+        self.disconnect(name)
         assert f"connected to {name}" in self.run("connect", name).text
+        self._until(lambda listed: f"{name}\tdevice" in listed)
         return name
+
+    def disconnect(self, *name: str) -> None:
+        """Disconnect from a phone, or from all; returns when they are listed no more."""
+        self.run("disconnect", *name)
+        self._until(lambda listed: (name[0] if name else "\t") not in listed)
+
+    def _until(self, fits: Callable[[str], bool]) -> None:
+        """A server takes a moment after it has answered."""
+        end, pause = time.monotonic() + 20, threading.Event()
+        while not fits(listed := self.run("devices").text):
+            assert time.monotonic() < end, listed
+            pause.wait(0.02)
 
     def popen(self, phone: LabPhone, *words: str) -> subprocess.Popen[bytes]:
         name = "{}:{}".format(*phone.address)

@@ -85,7 +85,8 @@ class UserManager:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as the manager's user would, with ``env`` besides."""
         enter = [shutil.which("nsenter") or "nsenter", f"--target={self._pid}"]
-        enter += ["--mount", "--pid", "--cgroup"]
+        # --root: who lives in a chroot would else be out of it.
+        enter += ["--mount", "--pid", "--cgroup", "--root", "--wd"]
         done = subprocess.run(
             [*enter, *words],
             env={**(env or {}), **self.env},
