@@ -25,13 +25,15 @@ with contextlib.suppress(ModuleNotFoundError):  # what runs on the PC in QEMU ne
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A phone in QEMU plays and records in real time, which this computer may not have to give:
-    such a test is run once more when it fails, and the summary says so.
+    """Whatever meets real programs (adbd, Google's server, a phone in QEMU that plays and records in
+    real time) asks for time which this computer may not have to give: such a test is run once
+    more when it fails, and the summary says so.
 
-    They are the slowest, and come first, so that no worker is left with them alone at the end.
+    Those with QEMU are the slowest, and come first, so that no worker is left with them alone at
+    the end.
     """
     for item in items:
-        if "vm_of" in getattr(item, "fixturenames", ()):
+        if not item.nodeid.startswith("tests/unit/"):
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: QEMU.index(queue) if (queue := queue_of(item.nodeid)) else 9)
 
