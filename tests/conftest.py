@@ -24,7 +24,7 @@ with contextlib.suppress(ModuleNotFoundError):  # what runs on the PC in QEMU ne
     settings.load_profile("offhook")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whatever meets real programs (adbd, Google's server, a phone in QEMU that plays and records in
     real time) asks for time which this computer may not have to give: such a test is run once
     more when it fails, and the summary says so.
@@ -32,8 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Those with QEMU are the slowest, and come first, so that no worker is left with them alone at
     the end.
     """
+    again = config.pluginmanager.hasplugin("rerunfailures")  # the PC in QEMU has none
     for item in items:
-        if not item.nodeid.startswith("tests/unit/"):
+        if again and not item.nodeid.startswith("tests/unit/"):
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: QEMU.index(queue) if (queue := queue_of(item.nodeid)) else 9)
 
