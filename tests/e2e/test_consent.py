@@ -132,6 +132,7 @@ def test_an_announcement_that_the_route_cannot_make_is_told_or_refused(
 def test_a_home_that_cannot_be_written_is_told_before_anything_is_done_to_the_phone(
     bcr: StandIn, offhook: Offhook
 ) -> None:
+    bcr.stop()  # its processes come and go
     offhook.good("enable", "--basis", "own-line", "--here", "DE")
     before = bcr.phone.snapshot()
     for command in ("enable", "disable", "selftest"):
