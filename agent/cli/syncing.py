@@ -195,10 +195,8 @@ def drain(app: App, phone: Phone) -> int:
     app.note("Pulling what is left")
     try:
         with app.archive(write=True) as archive:
-            place, share = (
-                place_of(phone.facts, app.config.names),
-                Share(rate=app.config.limits.rate),
-            )
+            place = place_of(phone.facts, app.config.names)
+            share = Share(rate=app.config.limits.rate)
             engine = SyncEngine(archive, phone, sources, place=place, share=share)
             report = settle(engine, _PATIENCE)
             read_calls(app, archive, phone)

@@ -24,10 +24,9 @@ from agent.phone.files import RemoteFile, Source
 from agent.phone.removing import Answer, Meant, Removal
 from agent.sync import Rules, SyncEngine
 from agent.sync.clean import Cleaner
-from tests.faults.kill_runner import in_child, lines_of
+from tests.faults.kill_runner import killed_at, lines_of
 from tests.faults.memory import SPOOL, START_MS, Clock, MemoryPhone, distinct
 
-_KILLED = 9
 _FILES = 4
 _SETTINGS = Cleanup(after_days=90, keep_newest=1)
 
@@ -119,16 +118,7 @@ def main() -> None:
     wrong = [f"undisturbed: {text}" for text in wrong_in(folder / "whole")]
     every = range(1, len(lines) + 1)
     points = list(every) if count == 0 else sorted(random.Random(seed).sample(every, count))
-    for point in points:
-        home = folder / "killed"
-        shutil.copytree(folder / "filled", home)
-        died = in_child(lambda p=point, h=home: lines_of(lambda: clean(h), p))  # type: ignore[misc]
-        if died != _KILLED:
-            wrong.append(f"line {point}: ended with {died} instead of being killed")
-        if in_child(lambda h=home: clean(h)) != 0:  # type: ignore[misc]
-            wrong.append(f"line {point}: the run after it failed")
-        wrong += [f"line {point}: {text}" for text in wrong_in(home)]
-        shutil.rmtree(home)
+    wrong += killed_at(points, folder / "killed", clean, clean, wrong_in, folder / "filled")
     sys.stdout.write(json.dumps({"lines": len(lines), "runs": len(points), "wrong": wrong}))
 
 

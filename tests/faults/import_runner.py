@@ -21,7 +21,7 @@ from agent.audio.measure import warm_up
 from agent.sync.inbox.find import find
 from agent.sync.inbox.run import run
 from agent.sync.inbox.take import Importer
-from tests.faults.kill_runner import _KILLED, _points, in_child, lines_of
+from tests.faults.kill_runner import KILLED, _points, in_child, lines_of
 from tests.faults.memory import START_MS, wav
 
 FILES = {
@@ -94,7 +94,7 @@ def main() -> None:
         def again(home: Path = home) -> None:
             import_all(home, given)
 
-        if (died := in_child(die)) != _KILLED:
+        if (died := in_child(die)) != KILLED:
             wrong.append(f"line {point}: ended with {died} instead of being killed")
         if in_child(again) != 0:
             wrong.append(f"line {point}: the run after it failed")

@@ -14,7 +14,8 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,7 +28,7 @@ from agent.sync import Rules, SyncEngine
 from tests.faults.memory import FOLDER, SPOOL, START_MS, Clock, MemoryPhone, wav
 
 _WATCHED = ("/agent/archive/", "/agent/sync/")
-_KILLED = 9
+KILLED = 9
 #: By which names clash, and one of them is another when its sidecar has come.
 _NAMES = Template.parse("{year}/{month}/{date}_{time}_{number}_{name}")
 
@@ -100,7 +101,7 @@ def wrong_in(home: Path) -> list[str]:
     return wrong
 
 
-def lines_of(run: Callable[[], None], die_at: int | None) -> list[str]:
+def lines_of(run: Callable[[], object], die_at: int | None) -> list[str]:
     """The files of the lines that a run goes through, in order; it dies at one of them."""
     lines: list[str] = []
 
@@ -110,7 +111,7 @@ def lines_of(run: Callable[[], None], die_at: int | None) -> list[str]:
         if event == "line":
             lines.append(frame.f_code.co_filename)
             if len(lines) == die_at:
-                os._exit(_KILLED)
+                os._exit(KILLED)
         return trace
 
     sys.settrace(trace)
@@ -121,7 +122,7 @@ def lines_of(run: Callable[[], None], die_at: int | None) -> list[str]:
     return lines
 
 
-def in_child(work: Callable[[], None]) -> int:
+def in_child(work: Callable[[], object]) -> int:
     """Do it in a forked child; its exit code."""
     child = os.fork()
     if child == 0:
@@ -132,6 +133,30 @@ def in_child(work: Callable[[], None]) -> int:
             os._exit(1)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed_at(
+    points: Sequence[int],
+    home: Path,
+    run: Callable[[Path], object],
+    again: Callable[[Path], object],
+    look: Callable[[Path], list[str]],
+    filled: Path | None = None,
+) -> list[str]:
+    """Run in ``home``, a copy of ``filled`` if that is given, die at each of these lines, run
+    again, and look; what was wrong."""
+    wrong = []
+    for point in points:
+        if filled is not None:
+            shutil.copytree(filled, home)
+        died = in_child(partial(lines_of, partial(run, home), point))
+        if died != KILLED:
+            wrong.append(f"line {point}: ended with {died} instead of being killed")
+        if in_child(partial(again, home)) != 0:
+            wrong.append(f"line {point}: the run after it failed")
+        wrong += [f"line {point}: {text}" for text in look(home)]
+        shutil.rmtree(home)
+    return wrong
 
 
 def _points(lines: list[str], seed: int, count: int) -> list[int]:
@@ -149,15 +174,13 @@ def main() -> None:
     lines = lines_of(lambda: sync_all(folder / "whole"), None)
     wrong = [f"undisturbed: {text}" for text in wrong_in(folder / "whole")]
     points = _points(lines, seed, count)
-    for point in points:
-        home = folder / "killed"
-        died = in_child(lambda p=point, h=home: lines_of(lambda: sync_all(h), p))  # type: ignore[misc]
-        if died != _KILLED:
-            wrong.append(f"line {point}: ended with {died} instead of being killed")
-        if in_child(lambda h=home: sync_all(h, later=True)) != 0:  # type: ignore[misc]
-            wrong.append(f"line {point}: the run after it failed")
-        wrong += [f"line {point}: {text}" for text in wrong_in(home)]
-        shutil.rmtree(home)
+    wrong += killed_at(
+        points,
+        folder / "killed",
+        sync_all,
+        partial(sync_all, later=True),
+        wrong_in,
+    )
     sys.stdout.write(json.dumps({"lines": len(lines), "runs": len(points), "wrong": wrong}))
 
 
