@@ -37,8 +37,12 @@ def verify(app: App, repair: bool) -> None:
             targets = [known[serial] for serial in mended.again if serial in known]
             if targets:
                 app.note("Pulling again what was lost")
-                report, failed = pull_from(app, archive, targets)
-                problems = [f"{label}: {error.message}" for label, error in failed]
+                report, pulled = pull_from(app, archive, targets)
+                problems = [
+                    f"{one.target.label}: {error.message}"
+                    for one in pulled
+                    for error in one.problems
+                ]
                 problems += [f"{failure.path}: {failure.reason}" for failure in report.failed]
             found = _audit(app, archive)
         app.log(

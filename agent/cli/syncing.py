@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import click
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
@@ -48,38 +49,45 @@ def sync(app: App, phone: str | None) -> None:
     targets = targets_of(app, phone)
     with app.archive(write=True) as archive:
         sourcing.ask_targets(app, archive, targets)
-        total, problems = pull_from(app, archive, targets)
-    if len(problems) == 1 and len(targets) == 1 and not total.filed and not total.failed:
-        raise problems[0][1]
-    _print_report(app, total, problems)
-    if problems or total.failed:
+        total, pulled = pull_from(app, archive, targets)
+    failed = [one for one in pulled if one.problems]
+    if len(failed) == len(targets) == 1 and not total.filed and not total.failed:
+        raise failed[0].problems[0]
+    _print_report(app, total, pulled)
+    if failed or total.failed:
         raise PartialError(
-            f"{_count(total.failed, 'file')} and {_count(problems, 'phone')} failed",
+            f"{_count(total.failed, 'file')} and {_count(failed, 'phone')} failed",
             hint="Run `offhook sync` again; what is in the archive is not pulled twice.",
         )
 
 
-def pull_from(
-    app: App, archive: Archive, targets: Sequence[Target]
-) -> tuple[Report, list[tuple[str, PhoneError]]]:
-    """What is new on these phones into the archive; which phones failed, and how."""
+@dataclass(frozen=True)
+class Pulled:
+    """What one phone gave, and what kept it from giving more."""
+
+    target: Target
+    report: Report
+    problems: list[PhoneError] = field(default_factory=list)
+
+
+def pull_from(app: App, archive: Archive, targets: Sequence[Target]) -> tuple[Report, list[Pulled]]:
+    """What is new on these phones into the archive: altogether, and of each phone."""
     total, share = Report(""), Share(rate=app.config.limits.rate)
-    problems: list[tuple[str, PhoneError]] = []
+    pulled: list[Pulled] = []
     with _progress(app) as tell:
         total.filed += recover(archive)
         for target in targets:
+            one = Pulled(target, Report(target.label))
             try:
                 with app.reach(target) as opened:
                     app.check(target, opened)
                     app.remember(opened, target, archive)
-                    report = _sync_phone(app, archive, opened, target, tell, problems, share)
+                    _sync_phone(app, archive, opened, one, tell, share)
             except PhoneError as error:
-                problems.append((target.label, error))
-            else:
-                total.add(report)
-                if report.link_lost is not None:
-                    problems.append((target.label, LinkError(report.link_lost)))
-    return total, problems
+                one.problems.append(error)
+            total.add(one.report)
+            pulled.append(one)
+    return total, pulled
 
 
 def _count(things: Sized, name: str) -> str:
@@ -90,28 +98,29 @@ def _sync_phone(
     app: App,
     archive: Archive,
     phone: Phone,
-    target: Target,
+    pulled: Pulled,
     tell: _Tell,
-    problems: list[tuple[str, PhoneError]],
     share: Share,
-) -> Report:
+) -> None:
     """One phone, all of its sources, until nothing is left unfinished or patience is over."""
     sources, problem = sources_at_hand(app, archive, phone)
     if problem is not None:
-        problems.append((target.label, problem))
+        pulled.problems.append(problem)
     if recorder.SOURCE in sources and (words := recorder.version_problem(phone)):
         app.errors.print(f"! {words}", style="yellow", markup=False)
     limits = app.config.limits
     if limits.pauses and (why := why_not(read_battery(phone.link), limits)):
         # Who asks for it now gets it now; only `watch` waits.
-        said = f"! {shown(target.label)}: {why}: `watch` would wait"
+        said = f"! {shown(pulled.target.label)}: {why}: `watch` would wait"
         app.errors.print(said, style="yellow", markup=False)
     place = place_of(phone.facts, app.config.names)
     engine = SyncEngine(archive, phone, sources, tell, place=place, share=share)
     report = settle(engine, _PATIENCE)
+    pulled.report.add(report)
     if report.link_lost is None:
         read_calls(app, archive, phone)
-    return report
+    else:
+        pulled.problems.append(LinkError(report.link_lost))
 
 
 def read_calls(app: App, archive: Archive, phone: Phone) -> None:
@@ -304,7 +313,17 @@ def _progress(app: App) -> Iterator[_Tell]:
         yield _Bars(progress)
 
 
-def _print_report(app: App, report: Report, problems: list[tuple[str, PhoneError]]) -> None:
+def _failed(pulled: Pulled) -> list[dict[str, object]]:
+    """What of a phone could not be had, for ``--json``: files, and then the phone itself."""
+    whose = {"serial": pulled.target.serial, "name": pulled.target.label}
+    files = [{**whose, **vars(failure)} for failure in pulled.report.failed]
+    return files + [
+        {**whose, "path": None, "reason": error.message, "hint": error.hint}
+        for error in pulled.problems
+    ]
+
+
+def _print_report(app: App, report: Report, pulled: list[Pulled]) -> None:
     if app.json:
         app.print_json(
             {
@@ -315,11 +334,7 @@ def _print_report(app: App, report: Report, problems: list[tuple[str, PhoneError
                 "left": [{"path": one.path, "reason": one.reason} for one in report.left],
                 "doubts": report.doubts,
                 "bytes": report.pulled_bytes,
-                "failed": [vars(failure) for failure in report.failed]
-                + [
-                    {"path": None, "reason": error.message, "hint": error.hint}
-                    for _, error in problems
-                ],
+                "failed": [failure for one in pulled for failure in _failed(one)],
             }
         )
         return
@@ -327,22 +342,23 @@ def _print_report(app: App, report: Report, problems: list[tuple[str, PhoneError
         app.note(line(recording, names=True))
     for path in report.waiting:
         app.note(f"still being written: {path}")
-    for one in report.left:
-        app.note(f"left alone: {one.path}: {one.reason}")
+    for left in report.left:
+        app.note(f"left alone: {left.path}: {left.reason}")
     for doubt in report.doubts:
         app.errors.print(f"! {shown(doubt)}", style="yellow", markup=False)
-    for failure in report.failed:
-        app.errors.print(
-            f"failed: {shown(failure.path)}: {shown(failure.reason)}", style="red", markup=False
-        )
-    for hint in dict.fromkeys(failure.hint for failure in report.failed):
-        if hint:
-            app.errors.print(shown(hint), markup=False)
-    for label, error in problems:
-        text = f"failed: {shown(label)}: {shown(error.message)}"
-        app.errors.print(text, style="red", markup=False)
-        if error.hint:
-            app.errors.print(shown(error.hint), markup=False)
+    for one in pulled:
+        whose = f"{shown(one.target.label)}: " if len(pulled) > 1 else ""
+        for failure in one.report.failed:
+            text = f"failed: {whose}{shown(failure.path)}: {shown(failure.reason)}"
+            app.errors.print(text, style="red", markup=False)
+        for hint in dict.fromkeys(failure.hint for failure in one.report.failed):
+            if hint:
+                app.errors.print(shown(hint), markup=False)
+        for error in one.problems:
+            text = f"failed: {shown(one.target.label)}: {shown(error.message)}"
+            app.errors.print(text, style="red", markup=False)
+            if error.hint:
+                app.errors.print(shown(error.hint), markup=False)
     size = report.pulled_bytes / 1e6
     app.note(
         f"{len(report.filed)} new, {size:.1f} MB, every one verified."

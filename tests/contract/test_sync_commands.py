@@ -288,17 +288,46 @@ def test_only_one_offhook_files_into_an_archive(lab: LabPhone, offhook: Offhook)
     assert "watch" in ran.err
 
 
-def test_two_phones_are_watched_side_by_side(offhook: Offhook, lab: LabPhone) -> None:
-    with LabPhone() as other:
-        other.root(f"mkdir -p {FOLDER}; chown 2000:1023 {FOLDER}")
-        (offhook.home / "offhook.toml").write_text(
-            '[[source]]\nname = "shared"\npath = "/sdcard/Recordings"\n'
-            + "".join(
-                f'[[phone]]\nalias = "{name}"\naddress = "127.0.0.1:{phone.address[1]}"\n'
-                for name, phone in (("one", lab), ("two", other))
-            )
+def know_both(offhook: Offhook, one: LabPhone, two: LabPhone) -> None:
+    """Two phones in offhook.toml, `one` and `two`, with a source that both have."""
+    two.root(f"mkdir -p {FOLDER}; chown 2000:1023 {FOLDER}")
+    (offhook.home / "offhook.toml").write_text(
+        '[[source]]\nname = "shared"\npath = "/sdcard/Recordings"\n'
+        + "".join(
+            f'[[phone]]\nalias = "{name}"\naddress = "127.0.0.1:{phone.address[1]}"\n'
+            for name, phone in (("one", one), ("two", two))
         )
-        del offhook.env["OFFHOOK_PHONE"]
+    )
+    del offhook.env["OFFHOOK_PHONE"]
+
+
+def test_of_two_phones_it_is_said_which_gave_what_and_which_failed(
+    offhook: Offhook, lab: LabPhone
+) -> None:
+    with LabPhone() as other:
+        know_both(offhook, lab, other)
+        put(lab, "a.wav", wav(72))
+        offhook.good("sync")
+        put(other, "b.wav", wav(73))
+        with (offhook.home / "offhook.toml").open("a") as config:
+            config.write('[[source]]\nname = "private"\npath = "/data/data/x"\nroot = true\n')
+        lab.su("deny")
+        try:
+            ran = offhook.run("--json", "sync")
+        finally:
+            lab.su("grant")
+        assert [row["phone_alias"] for row in ran.json["filed"]] == ["two"]
+        (failed,) = ran.json["failed"]
+        assert (failed["serial"], failed["name"], failed["path"]) == (lab.serial, "one", None)
+    ran = offhook.run("--json", "sync")
+    assert [one["name"] for one in ran.json["failed"]] == ["two"]
+    assert "failed: two: " in offhook.run("sync").err
+
+
+def test_two_phones_are_watched_side_by_side(offhook: Offhook, lab: LabPhone) -> None:
+    threads = threading.active_count()
+    with LabPhone() as other:
+        know_both(offhook, lab, other)
         with offhook.watching() as watching:
             watching.wait("connected", phone="one")
             watching.wait("connected", phone="two")
@@ -310,4 +339,4 @@ def test_two_phones_are_watched_side_by_side(offhook: Offhook, lab: LabPhone) ->
         assert [row["answers"] for row in answers] == [True, True]
     answers = offhook.good("--json", "devices").json
     assert sorted(row["answers"] for row in answers) == [False, True]
-    assert threading.active_count() == 1
+    assert threading.active_count() == threads
