@@ -6,6 +6,7 @@ what the phone may still have.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -18,11 +19,12 @@ from agent.archive import custody
 from agent.archive.archive import Archive
 from agent.archive.filing import require_writer
 from agent.archive.lock import held_for
-from agent.archive.store import disk_errors, sha256_of, sync_folder
-from agent.errors import ArchiveError
+from agent.archive.store import Part, disk_errors, name_once, sha256_of, sync_folder
+from agent.errors import ArchiveError, BusyError, DiskFullError
 from agent.text import shown
 
 ASIDE = "set-aside"  # beside the archive: files whose bytes are not what was filed
+_DISKS_OWN = "lost+found"  # in the folder at which an ext4 disk is mounted; only root may look
 
 #: missing   a recording's file is not there, and its bytes are under no other name
 #: renamed   a recording's file has another name; ``found`` is that
@@ -89,7 +91,7 @@ def audit(archive: Archive, on_progress: Progress = lambda _done, _all: None) ->
     found.findings += _strangers(archive, {row["path"] for row in rows}, lost)
     with archive.reading() as db:
         found.findings += [Finding("log", text) for text in custody.verify_chain(db)]
-    found.findings += _edited(archive, rows)
+    found.findings += _edited(archive)
     return found
 
 
@@ -155,11 +157,20 @@ def _strangers(archive: Archive, known: set[str], lost: list[dict[str, Any]]) ->
             if held_for(archive.lock.path) is None:
                 yield Finding("left over", "a run that was killed left it", shown(relative))
             continue
-        row = None
-        if path.is_file() and not path.is_symlink() and path.stat().st_size in sizes:
-            row = wanted.pop(sha256_of(path), None)
+        if (since := _came_since(archive, relative)) is not None:
+            if since == "filing" and held_for(archive.lock.path) is None:
+                yield Finding("left over", "a run that was killed left it", shown(relative))
+            continue
+        row, why = None, "it is in no index"
+        try:
+            if path.is_dir() and not path.is_symlink():
+                why = "it can't be looked into"
+            elif path.is_file() and not path.is_symlink() and path.stat().st_size in sizes:
+                row = wanted.pop(sha256_of(path), None)
+        except OSError as error:
+            why += f", and can't be read: {error.strerror}"
         if row is None:
-            yield Finding("added", "it is in no index", shown(relative))
+            yield Finding("added", why, shown(relative))
         else:
             yield Finding(
                 "renamed",
@@ -175,18 +186,37 @@ def _strangers(archive: Archive, known: set[str], lost: list[dict[str, Any]]) ->
         )
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """All that is no folder, in order; a link is what it is."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+def _came_since(archive: Archive, path: str) -> Literal["filed", "filing"] | None:
+    """Whether another program has filed what has this path since the rows were read, or does."""
+    with archive.reading() as db:
+        (filed, filing) = db.execute(
+            "SELECT EXISTS (SELECT 1 FROM recordings WHERE path = :path),"
+            " EXISTS (SELECT 1 FROM filing WHERE path = :path)",
+            {"path": path},
+        ).fetchone()
+    return "filed" if filed else "filing" if filing else None
+
+
+def _walk(folder: Path, top: bool = True) -> Iterator[Path]:
+    """All that is no folder, and folders that can't be listed, in order; a link is what it is."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    for entry in entries:
+        if top and entry.name == _DISKS_OWN:
+            continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
+            yield from _walk(Path(entry.path), top=False)
         else:
             yield Path(entry.path)
 
 
-def _edited(archive: Archive, rows: list[dict[str, Any]]) -> Iterator[Finding]:
+def _edited(archive: Archive) -> Iterator[Finding]:
     """Rows that are not what the log's last entry of each has sealed, and rows that are gone."""
-    with archive.reading() as db:
+    with archive.index.snapshot() as db:
+        rows = list(db.query("SELECT id, sha256, path FROM recordings ORDER BY id"))
         entries = list(
             db.query(
                 "SELECT sha256, action, detail FROM custody WHERE sha256 IS NOT NULL ORDER BY seq"
@@ -215,9 +245,11 @@ def _edited(archive: Archive, rows: list[dict[str, Any]]) -> Iterator[Finding]:
 
 @dataclass
 class Mended:
-    """What :func:`mend` did: each in words; ``again`` are phones that may still have files."""
+    """What :func:`mend` did, and what it could not do: each in words; ``again`` are phones that
+    may still have files."""
 
     done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
 
 
@@ -230,30 +262,46 @@ def mend(archive: Archive, found: Audit) -> Mended:
     require_writer(archive)
     mended, phones = Mended(), set[str]()
     for one in found.findings:
-        if one.kind == "renamed" and one.path and one.found:
-            _rename(archive, one.found, one.path)
-            _log(archive, "renamed back", one, {"from": one.found})
-            mended.done.append(f"{one.path} has its name again")
-        elif one.kind == "mode" and one.path:
-            with disk_errors(archive.store.locate(one.path)):
-                archive.store.locate(one.path).chmod(0o400)
-            mended.done.append(f"{one.path} is read-only and private again")
-        elif one.kind in ("missing", "changed") and one.path and one.sha256:
-            if one.kind == "changed":
-                aside = _set_aside(archive, one.path)
-                _log(archive, "set aside", one, {"to": aside})
-                mended.done.append(f"{one.path} has wrong bytes: it was moved to {aside}")
-            phones |= _see_again(archive, one.sha256)
+        try:
+            phones |= _mend_one(archive, one, mended)
+        except (BusyError, DiskFullError):
+            raise
+        except ArchiveError as error:  # of this file; the others can be put right all the same
+            mended.failed.append(error.message)
     mended.again = sorted(phones)
     return mended
+
+
+def _mend_one(archive: Archive, one: Finding, mended: Mended) -> set[str]:
+    """The phones that may have what is lost by it."""
+    if one.kind == "renamed" and one.path and one.found:
+        _rename(archive, one.found, one.path)
+        _log(archive, "renamed back", one, {"from": one.found})
+        mended.done.append(f"{one.path} has its name again")
+    elif one.kind == "mode" and one.path:
+        final = archive.store.locate(one.path)
+        with disk_errors(final):
+            final.chmod(0o400)
+            kept = not stat.S_IMODE(final.stat().st_mode) & 0o277
+        if kept:
+            mended.done.append(f"{one.path} is read-only and private again")
+        else:
+            mended.failed.append(f"{one.path}: the disk does not keep its mode")
+    elif one.kind in ("missing", "changed") and one.path and one.sha256:
+        if one.kind == "changed":
+            aside = _set_aside(archive, one.path)
+            _log(archive, "set aside", one, {"to": aside})
+            mended.done.append(f"{one.path} has wrong bytes: it was moved to {aside}")
+        return _see_again(archive, one.sha256)
+    return set()
 
 
 def _rename(archive: Archive, now: str, then: str) -> None:
     source, final = archive.store.locate(now), archive.store.locate(then)
     with disk_errors(final):
         final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.link(source, final, follow_symlinks=False)  # never over another file
-        source.unlink()
+        if not name_once(source, final):
+            raise ArchiveError(f"{then}: another file has that name now")
         final.chmod(0o400)
         sync_folder(final.parent)
 
@@ -267,10 +315,31 @@ def _set_aside(archive: Archive, path: str) -> str:
         while os.path.lexists(folder / name):
             count += 1
             name = f"{final.stem}~{count}{final.suffix}"
-        final.rename(folder / name)
+        _move(final, folder / name)
         sync_folder(final.parent)
         sync_folder(folder)
     return f"{ASIDE}/{name}"
+
+
+def _move(source: Path, target: Path) -> None:
+    """Also to another disk: the archive's folder may be a link to one, or a disk of its own."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        status = source.lstat()
+        if error.errno != errno.EXDEV or not stat.S_ISREG(status.st_mode):
+            raise
+        part = Part(target)
+        try:
+            with source.open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    part.write(chunk)
+            part.seal(status.st_mtime_ns)
+            sync_folder(target.parent)
+        except BaseException:
+            part.discard()
+            raise
+        source.unlink()
 
 
 def _see_again(archive: Archive, sha256: str) -> set[str]:

@@ -73,6 +73,19 @@ class Index:
             yield self.db
 
     @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Database]:
+        """The database as it is at this moment, whatever another program writes meanwhile."""
+        with self.reading() as db:
+            if db.conn.in_transaction:
+                yield db
+                return
+            db.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                db.conn.rollback()
+
+    @contextlib.contextmanager
     def writing(self) -> Iterator[Database]:
         """A write transaction: all of it, or nothing. Inside another one, a part of that."""
         if self.read_only is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from agent.archive.store import CLOSED, disk_errors
 from agent.errors import ArchiveError, BusyError, ConfigError
+
+#: What says that another has it; EACCES is a Windows share's word for that.
+_TAKEN = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
 
 class WriterLock:
@@ -47,6 +51,12 @@ class WriterLock:
         except OSError as error:
             holder = _read_holder(fd)
             os.close(fd)
+            if error.errno not in _TAKEN:
+                raise ConfigError(
+                    f"{self.path} can't be locked: {error.strerror}",
+                    hint="Its file system has no locks, as some network drives. Give a home on a "
+                    "disk of this computer's with --home or OFFHOOK_HOME.",
+                ) from error
             stays = held_for(self.path) == "watch"
             raise BusyError(
                 f"another Offhook works on this archive: {holder}",

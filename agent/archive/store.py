@@ -221,17 +221,8 @@ class Store:
         with disk_errors(final):
             # What its sound tells may put it into another folder, which nobody made yet.
             self._make_folder(final.parent)
-            try:
-                os.link(part.path, final, follow_symlinks=False)
-            except FileExistsError:
+            if not name_once(part.path, final):
                 return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                if not _rename_without_links(part.path, final):
-                    return False
-            else:
-                part.path.unlink()
             if sync:
                 sync_folder(final.parent)
         return True
@@ -326,11 +317,31 @@ def _datasync(fd: int) -> None:
     getattr(os, "fdatasync", os.fsync)(fd)
 
 
-def _rename_without_links(part: Path, final: Path) -> bool:
+def name_once(file: Path, final: Path) -> bool:
+    """Rename a file; False, and no change, if something has that name. Folders are not flushed."""
+    try:
+        os.link(file, final, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _rename_without_links(file, final)
+    file.unlink()
+    return True
+
+
+def _rename_without_links(file: Path, final: Path) -> bool:
     """Reserve the name with an empty file of ours, then rename over that (FAT, exFAT, some nets)."""
     try:
         os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         return False
-    part.replace(final)
+    try:
+        file.replace(final)
+    except OSError:
+        with contextlib.suppress(OSError):
+            if final.stat().st_size == 0:  # each try would leave one
+                final.unlink()
+        raise
     return True

@@ -58,7 +58,7 @@ def verify(app: App, repair: bool) -> None:
                 "entries": found.entries,
                 "findings": [one.as_dict() for one in found.findings],
                 "repaired": mended.done if mended else [],
-                "problems": problems,
+                "problems": [*(mended.failed if mended else ()), *problems],
             }
         )
     else:
@@ -78,6 +78,8 @@ def _print(
         app.note(f"repaired: {shown(text)}")
     if mended and (restored := _restored(first, found)):
         app.note(f"pulled again: {restored}")
+    for text in mended.failed if mended else ():
+        app.note(f"not repaired: {shown(text)}")
     for text in problems:
         app.note(f"not pulled: {shown(text)}")
     for one in found.findings:

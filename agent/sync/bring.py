@@ -7,7 +7,7 @@ smooth (:mod:`agent.sync.batch`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from agent.adb.reconnect import Cancel
@@ -17,7 +17,7 @@ from agent.archive.filing import file_part, file_parts, require_writer
 from agent.archive.records import Recording
 from agent.archive.sightings import Sighting
 from agent.archive.store import Part
-from agent.errors import FileGoneError, LinkError, PhoneError
+from agent.errors import ArchiveError, FileGoneError, LinkError, PhoneError
 from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.batch import Ready, Taken, drop, pull
@@ -97,22 +97,26 @@ class Bringer:
                 for one in ready:
                     tries = one.sighting.tries + 1
                     self._update(one.sighting, state="pulling", tries=tries)
-            taken = [self._begin(source, one, cancel) for one in ready]
+            taken = [self._begin(source, one, report, cancel) for one in ready]
             self._bring_together(source, taken, report, cancel)
-        except (LinkError, Cancelled):
-            with self.archive.writing():
-                for sighting in (one.sighting for one in ready):
-                    if sighting.state == "pulling":
-                        self._update(sighting, state="seen", tries=sighting.tries - 1)
+        except (LinkError, Cancelled, ArchiveError):
+            self._give_back([one.sighting for one in ready])
             raise
         finally:
             for each in taken:
                 drop(each)
 
-    def _begin(self, source: Source, one: Ready, cancel: Cancel) -> Taken:
+    def _give_back(self, pulling: list[Sighting]) -> None:
+        """What was under way is no fault of these files, and did not kill the program."""
+        with suppress(ArchiveError), self.archive.writing():  # the disk may be what failed
+            for sighting in pulling:
+                if sighting.state == "pulling":
+                    self._update(sighting, state="seen", tries=sighting.tries - 1)
+
+    def _begin(self, source: Source, one: Ready, report: Report, cancel: Cancel) -> Taken:
         """What is known of a file before its bytes are there."""
         beside = self._scenes.sidecar_of(source, one.sighting)
-        sidecar = self._read_sidecar(source, beside, cancel) if beside else None
+        sidecar = self._read_sidecar(source, beside, report, cancel) if beside else None
         new = describe(source, one.sighting, sidecar, self.place)
         new.flags += [flag for flag in one.flags if flag not in new.flags]
         return Taken(one.sighting, one.flags, new, beside, sidecar)
@@ -164,9 +168,11 @@ class Bringer:
             one.new.how |= {"verified": BY_HASH, "mtime_ns": one.new.mtime_ns}
         filed = file_parts(self.archive, [(part, one.new) for one, part in came])
         report.pulled_bytes += sum(part.size for _, part in came)
+        for (one, _), (recording, _) in zip(came, filed, strict=True):
+            one.done = True
+            one.sighting.state, one.sighting.sha256 = "filed", recording.sha256
         with self.archive.writing():
             for (one, _), (recording, is_new) in zip(came, filed, strict=True):
-                one.done = True
                 self._note_filed(one, recording, is_new)
         for (one, _), (recording, is_new) in zip(came, filed, strict=True):
             self._tell_filed(one.sighting, recording, is_new, report)
@@ -191,7 +197,7 @@ class Bringer:
             self._fail(sighting, f"{needed}; free some, and it comes", report)
             return
         try:
-            one = self._begin(source, ready, cancel)
+            one = self._begin(source, ready, report, cancel)
             new = one.new
             if before is not None:
                 one.broke, one.spent = before.broke, before.spent
@@ -216,8 +222,8 @@ class Bringer:
             self._set_back(sighting, str(error), report)
         except (MismatchError, NoEndError) as error:
             self._fail(sighting, str(error), report, hint=_BY_HAND)
-        except (LinkError, Cancelled):
-            self._update(sighting, state="seen", tries=sighting.tries - 1)
+        except (LinkError, Cancelled, ArchiveError):
+            self._give_back([sighting])
             raise
         except PhoneError as error:
             self._fail(sighting, error.message, report, hint=error.hint or _BY_HAND)
@@ -303,15 +309,22 @@ class Bringer:
     def _pace(self, cancel: Cancel) -> Pace:
         return lambda size: self.share.pace(size, cancel)
 
-    def _read_sidecar(self, source: Source, sighting: Sighting, cancel: Cancel) -> Sidecar | None:
+    def _read_sidecar(
+        self, source: Source, sighting: Sighting, report: Report, cancel: Cancel
+    ) -> Sidecar | None:
+        """None where it can't be read: the recording comes without it, and it comes later."""
         try:
             data = read_small(
                 self.phone, sighting.path, root=source.root, cancel=cancel, most=LARGEST
             )
         except LinkError:
             raise
+        except FileGoneError:
+            return None  # as the next scan will see
         except PhoneError as error:
-            self._update(sighting, state="failed", error=error.message)
+            if not any(failure.path == sighting.shown for failure in report.failed):
+                self._update(sighting, tries=sighting.tries + 1)
+                self._fail(sighting, error.message, report, hint=error.hint)
             return None
         return parse(source.recorder, data)
 

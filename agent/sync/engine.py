@@ -128,7 +128,7 @@ class SyncEngine(Bringer):
                 self._look(look, cancel, retry_failed)
             if self._take(looks, report, cancel, news):
                 for look in looks:
-                    self._end(look, cancel)
+                    self._end(look, cancel, retry_failed)
                 self._idle |= self._idle_now(looks)
         except LinkError as error:
             report.link_lost = error.message
@@ -185,12 +185,12 @@ class SyncEngine(Bringer):
                 return False
         return True
 
-    def _end(self, look: _Look, cancel: Cancel) -> None:
+    def _end(self, look: _Look, cancel: Cancel, retry_failed: bool) -> None:
         """What is to be done when all of a source was taken."""
         if look.spotted is None:
             return
         with self._alone(look):
-            self._complete(look.source, look.spotted, look.report, cancel)
+            self._complete(look.source, look.spotted, look.report, cancel, retry_failed)
             if not look.source.atomic and look.report.filed:
                 self._look_back(look.source, look.spotted, look.report)
 
@@ -284,13 +284,10 @@ class SyncEngine(Bringer):
         """The flags with which a file can be taken now; None if it can't."""
         if cancel.is_set():
             raise Cancelled
-        now = self.archive.clock()
-        if sighting.state == "failed" and not retry_failed and sighting.next_try_ms is not None:
-            due_s = (sighting.next_try_ms - now) / 1000
-            if 0 < due_s <= self.rules.retry_most_s:
-                report.waiting.append(sighting.shown)
-                report.come_back(due_s)
-                return None
+        if not retry_failed and (due_s := self._due_s(sighting)) > 0:
+            report.waiting.append(sighting.shown)
+            report.come_back(due_s)
+            return None
         settled = self._scenes.settled(source, sighting, cancel)
         if settled.theirs:
             return None
@@ -308,6 +305,14 @@ class SyncEngine(Bringer):
             self._growing.pop(sighting.id, None)
             return settled.flags
         return None
+
+    def _due_s(self, sighting: Sighting) -> float:
+        """Seconds until what failed is to be tried again; 0 for all else, and where a clock was
+        turned back."""
+        if sighting.state != "failed" or sighting.next_try_ms is None:
+            return 0.0
+        due_s = (sighting.next_try_ms - self.archive.clock()) / 1000
+        return due_s if 0 < due_s <= self.rules.retry_most_s else 0.0
 
     def _has_no_end(self, sighting: Sighting) -> bool:
         """Whether a file has been growing for longer than any call lasts, and grows now; and was
@@ -338,22 +343,33 @@ class SyncEngine(Bringer):
         else:
             self._update(sighting, state="empty")
 
-    def _complete(self, source: Source, spotted: Spotted, report: Report, cancel: Cancel) -> None:
-        """Add sidecars that came, or changed, after their recording was filed."""
+    def _complete(
+        self,
+        source: Source,
+        spotted: Spotted,
+        report: Report,
+        cancel: Cancel,
+        retry_failed: bool,
+    ) -> None:
+        """Add sidecars that came, changed, or could be read only after their recording was filed."""
         late = {
             stem(path): sighting
             for path, sighting in spotted.sidecars.items()
-            if sighting.state not in ("filed", "failed")
+            if sighting.state != "filed"
         }
+        failed = {failure.path for failure in report.failed}  # in this very run
         for sighting in spotted.recordings if late else ():
             beside = late.get(stem(sighting.path))
-            if beside is None or sighting.sha256 is None:
+            if beside is None or sighting.sha256 is None or beside.shown in failed:
                 continue
             now = self.archive.clock()
+            if not retry_failed and (due_s := self._due_s(beside)) > 0:
+                report.come_back(due_s)
+                continue
             if not source.atomic and now - beside.unchanged_ms < self.rules.settle_s * 1000:
                 report.come_back(self.rules.settle_s)
                 continue
-            sidecar = self._read_sidecar(source, beside, cancel)
+            sidecar = self._read_sidecar(source, beside, report, cancel)
             if sidecar is None:
                 continue
             if self.archive.recording(sighting.sha256).sidecar == sidecar.raw:  # it was moved

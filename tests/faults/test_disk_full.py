@@ -193,3 +193,25 @@ def test_a_disk_without_hard_links_gets_its_files_too(
         assert len({one.path for one in archive.recordings()}) == 2
         for one in archive.recordings():
             archive.store.check(one.path, one.sha256)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_disk_that_fills_up_again_and_again_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    phone = MemoryPhone()
+    for number in range(1 + together):
+        phone.put(f"/spool/{number}.json", b'{"schema": 1}')
+        phone.put(f"/spool/{number}.wav", wav(0.2 + number))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Archive(tmp_path, write=True) as archive:
+        engine = SyncEngine(archive, phone, [SPOOL])
+        for _ in range(4):
+            with monkeypatch.context() as patched, pytest.raises(DiskFullError):
+                patched.setattr(os, "write", full)
+                engine.run_once()
+        filed = engine.run_once().filed
+        assert [one.problem for one in filed] == [None] * (1 + together)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import stat
@@ -69,6 +71,18 @@ def test_one_writer_at_a_time_and_readers_always(archive: Archive) -> None:
     assert archive.recording(recording.sha256).note == "from elsewhere"
     archive.close()
     with Archive(archive.home, write=True):
+        pass
+
+
+def test_a_file_system_without_locks_is_not_said_to_be_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_fd: int, how: int) -> None:
+        if how & fcntl.LOCK_NB:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(ConfigError, match="can't be locked"), Archive(tmp_path, write=True):
         pass
 
 

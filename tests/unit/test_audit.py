@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -172,3 +174,107 @@ def test_a_part_is_left_over_only_when_nobody_writes(tmp_path: Path, archive: Ar
     archive.close()
     with Archive(tmp_path / "home") as reader:
         assert kinds(reader) == ["left over"]
+
+
+def test_what_another_program_files_meanwhile_is_no_finding(
+    archive: Archive, phone: MemoryPhone
+) -> None:
+    engine = SyncEngine(archive, phone, [SPOOL])
+
+    def while_it_reads(done: int, total: int) -> None:
+        if done == total:
+            record(phone, "late", wav(0.9), {"schema": 1, "started_ms": START_MS + 1})
+            engine.run_once()
+            archive.set_note(first(archive).sha256, "a note")
+
+    with Archive(archive.home) as reader:
+        assert audit(reader, while_it_reads).findings == []
+    assert len(archive.recordings()) == 4
+
+
+def test_what_is_being_filed_is_left_over_only_when_nobody_writes(archive: Archive) -> None:
+    path = "2026/03/half.wav"
+    archive.store.locate(path).write_bytes(b"x")
+    with archive.writing() as db:
+        db.execute("INSERT INTO filing (path, sha256, work) VALUES (?, '', '{}')", [path])
+    assert kinds(archive) == []
+    archive.close()
+    with Archive(archive.home) as reader:
+        assert kinds(reader) == ["left over"]
+
+
+def test_an_archive_on_a_disk_of_its_own_is_looked_through(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lost+found", "closed"):
+        (archive.store.root / name).mkdir()
+    real = os.scandir
+
+    def scandir(folder: Path) -> Any:
+        if Path(folder).name in ("lost+found", "closed"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = [(one.kind, one.path, one.text) for one in audit(archive).findings]
+    assert found == [("added", "closed", "it can't be looked into")]
+
+
+def test_wrong_bytes_are_set_aside_from_another_disk_too(
+    archive: Archive, phone: MemoryPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flip(archive)
+    wrong = archive.file_of(first(archive)).read_bytes()
+
+    def rename(self: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "rename", rename)
+    mended = mend(archive, audit(archive))
+    assert (len(mended.done), mended.failed) == (1, [])
+    (kept,) = (archive.home / ASIDE).iterdir()
+    assert kept.read_bytes() == wrong
+    SyncEngine(archive, phone, [SPOOL]).run_once()
+    assert kinds(archive) == []
+
+
+def test_a_disk_without_hard_links_is_mended_too(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    rename(archive)
+    assert mend(archive, audit(archive)).failed == []
+    assert kinds(archive) == []
+
+
+def test_what_can_not_be_mended_is_said_and_keeps_nothing_else(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest, _, oldest = archive.recordings()
+    archive.file_of(newest).chmod(0o644)
+    archive.file_of(oldest).chmod(0o644)
+    real = Path.chmod
+
+    def chmod(self: Path, mode: int) -> None:
+        if self == archive.file_of(oldest):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        real(self, mode)
+
+    monkeypatch.setattr(Path, "chmod", chmod)
+    mended = mend(archive, audit(archive))
+    assert mended.done == [f"{newest.path} is read-only and private again"]
+    (why,) = mended.failed
+    assert oldest.path in why
+
+
+def test_a_disk_that_keeps_no_modes_is_not_said_to_be_mended(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_up(archive)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    mended = mend(archive, audit(archive))
+    assert mended.done == []
+    assert mended.failed == [f"{first(archive).path}: the disk does not keep its mode"]

@@ -178,3 +178,23 @@ def test_a_changed_and_a_missing_file_are_found(tmp_path: Path) -> None:
     store.locate(PATH).unlink()
     with pytest.raises(IntegrityError, match="any more"):
         store.check(PATH, part.sha256)
+
+
+def test_a_name_that_can_not_be_given_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    part = store.begin(PATH)
+    part.write(b"one")
+    part.seal()
+
+    def no(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", no)
+        patched.setattr(Path, "replace", no)
+        with pytest.raises(ArchiveError):
+            store.place(part, PATH)
+    assert not store.locate(PATH).exists()
+    assert store.place(part, PATH)

@@ -549,8 +549,29 @@ def test_a_reader_can_not_sync(tmp_path: Path) -> None:
 def test_a_lost_sidecar_does_not_lose_the_recording(bench: Bench) -> None:
     bench.spool("a", wav())
     bench.phone.refuses["/spool/a.json"] = "Permission denied"
-    (filed,) = bench.engine.run_once().filed
+    report = bench.engine.run_once()
+    (filed,) = report.filed
     assert filed.flags == ["no sidecar"]
+    assert [one.path for one in report.failed] == ["/spool/a.json"]
+
+
+def test_a_sidecar_that_could_not_be_read_is_tried_again_as_a_recording_is(bench: Bench) -> None:
+    bench.spool("a", wav(), number="+4930123456")
+    bench.phone.refuses["/spool/a.json"] = "Permission denied"
+    bench.engine.run_once(retry_failed=False)
+    reads = bench.phone.reads.count("/spool/a.json")
+    bench.clock.go(10)
+    report = bench.engine.run_once(retry_failed=False)
+    assert (report.idle, bench.phone.reads.count("/spool/a.json")) == (False, reads)
+    bench.clock.go(30)
+    report = bench.engine.run_once(retry_failed=False)
+    assert [one.path for one in report.failed] == ["/spool/a.json"]
+    bench.phone.refuses.clear()
+    bench.clock.go(3600)
+    report = bench.engine.run_once(retry_failed=False)
+    (completed,) = report.completed
+    assert (completed.number, completed.flags, report.failed) == ("+4930123456", [], [])
+    assert bench.engine.run_once().completed == []
 
 
 def test_rules_are_the_callers(bench: Bench) -> None:
