@@ -31,6 +31,9 @@ from pathlib import Path, PurePosixPath
 from tests.lab.errors import LabError
 
 SUITE = "trixie"
+_UMASK = 0o022
+_TRUSTED = Path("/etc/apt/trusted.gpg.d")
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = (
     "adbd",
     "bindfs",
@@ -154,6 +157,7 @@ def _forget_old_ones() -> None:
 def _in_place(folder: Path, fill: Callable[[Path], None]) -> None:
     """Fills a folder beside ``folder``, then renames it: it is there whole, or not at all."""
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    umask = os.umask(_UMASK)  # the modes are a phone's, whatever the user's own
     try:
         beside.chmod(0o755)
         fill(beside)
@@ -161,6 +165,8 @@ def _in_place(folder: Path, fill: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
+    finally:
+        os.umask(umask)
 
 
 def _assemble(folder: Path) -> None:
@@ -230,7 +236,7 @@ def _compile(source: Path, target: Path, machine: str, *flags: str) -> None:
 
 
 def _packages_hash() -> str:
-    recipe = json.dumps([SUITE, PACKAGES, sorted(_PROGRAMS.items())])
+    recipe = json.dumps([SUITE, PACKAGES, sorted(_PROGRAMS.items()), _UMASK])
     return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
 
@@ -240,7 +246,7 @@ def _fetch(tree: Path) -> None:
         raise LabError("mmdebstrap is not installed", hint="apt-get install mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="offhook-lab-") as scratch:
         archive = Path(scratch) / "debian.tar"
-        command = ["mmdebstrap", "--quiet", "--variant=extract", "--format=tar"]
+        command = ["mmdebstrap", "--quiet", "--variant=extract", "--format=tar", *_keyring()]
         command += [f"--include={','.join(PACKAGES)}", SUITE, str(archive), *_mirror()]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -288,6 +294,14 @@ def _keep_needed_libraries(tree: Path) -> None:
     for path in sorted((tree / _LIBS).rglob("*"), reverse=True):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+
+
+def _keyring() -> list[str]:
+    """What makes apt trust Debian where it does not by itself: on Ubuntu. (mmdebstrap would find
+    the keys with gpg, which a small system has not.)"""
+    if any(_TRUSTED.glob("debian-archive-*")) or not _KEYRING.exists():
+        return []
+    return [f"--keyring={_KEYRING}"]
 
 
 def _mirror() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -77,6 +78,36 @@ def test_a_build_that_fails_leaves_nothing(
     with pytest.raises(LabError, match="no mirror"):
         rootfs.build()
     assert [path.name for path in empty_cache.iterdir()] == ["lock"]
+
+
+def test_the_users_own_umask_is_not_the_trees(
+    monkeypatch: pytest.MonkeyPatch, empty_cache: Path
+) -> None:
+    def assemble(folder: Path) -> None:
+        (folder / "root/lab/bin").mkdir(parents=True)
+
+    monkeypatch.setattr(rootfs, "_assemble", assemble)
+    umask = os.umask(0o077)
+    try:
+        tree = rootfs.build()
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(umask)
+    assert (tree / "lab").stat().st_mode & 0o777 == 0o755
+
+
+def test_debians_keys_are_named_where_apt_does_not_trust_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trusted, keys = tmp_path / "trusted", tmp_path / "debian-archive-keyring.gpg"
+    trusted.mkdir()
+    monkeypatch.setattr(rootfs, "_TRUSTED", trusted)
+    monkeypatch.setattr(rootfs, "_KEYRING", keys)
+    assert rootfs._keyring() == []
+    keys.touch()
+    assert rootfs._keyring() == [f"--keyring={keys}"]
+    (trusted / "debian-archive-trixie-stable.asc").touch()
+    assert rootfs._keyring() == []
 
 
 def _fake_apt(folder: Path, listing: str) -> None:
