@@ -145,7 +145,9 @@ def test_the_unit_stands_up_to_systemds_own_check(tmp_path: Path) -> None:
             text=True,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, "")
+        # A computer without a system bus is none of the unit's faults.
+        said = [line for line in done.stderr.splitlines() if "system bus" not in line]
+        assert (done.returncode, said) == (0, [])
         path.write_text(text.replace("WatchdogSec", "WatchdogSecs"))
         done = subprocess.run(
             [analyze, "verify", "--user", str(path)],
