@@ -155,5 +155,9 @@ class PhoneFiles(Protocol):
         Returns early when ``cancel`` is set.
         """
 
+    def written(self, suffixes: Sequence[str]) -> list[str]:
+        """The files that programs have open to write, as root sees it, by the paths that those
+        programs have for them; only names that end with one of ``suffixes`` (``.wav``)."""
+
     def in_call(self) -> bool:
         """Whether a call is on: ringing, dialing, active or held. True where it can't be told."""

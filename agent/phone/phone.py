@@ -20,7 +20,7 @@ from agent.adb.reconnect import Cancel, LastingLink
 from agent.adb.shell import Completed
 from agent.errors import FileGoneError, LinkTimeout, PhoneError, RemoteError
 from agent.phone.facts import Facts, read_facts
-from agent.phone.files import Listed, PartialListingError, Seen, SilentError, Source
+from agent.phone.files import Listed, PartialListingError, Seen, SilentError, Source, path_text
 from agent.phone.listing import HINT, PROBE, How, Listing, gathers, how, vanished
 from agent.phone.removing import Meant, Removal, removal_of, script_of
 from agent.phone.root import Root, find_root
@@ -32,6 +32,7 @@ _ANSWER_TIMEOUT = 10.0
 _HASH_TIMEOUT = 600.0  # seconds that a phone may take over a large file
 _HASH_LEAST = 30.0  # and over a small one
 _HASH_SLOWEST = 2 << 20  # bytes a second
+_MOST_WRITTEN = 1 << 20  # bytes of the paths of files that programs write
 _HASH_HANGS = "it does not come to an end"
 
 Output = Generator[bytes, None, None]
@@ -232,6 +233,24 @@ class Phone:
         else:
             done = self.run(script, timeout=_HASH_TIMEOUT)
         return removal_of(done.check("the phone could not remove a file").stdout, file)
+
+    def written(self, suffixes: Sequence[str]) -> list[str]:
+        """See :class:`agent.phone.files.PhoneFiles`."""
+        ends = "|".join(re.escape(suffix) for suffix in suffixes)
+        # A link there has the mode in which the file is open. Without a match grep ends with 1.
+        script = (
+            "ls -l /proc/[0-9]*/fd 2>/dev/null | grep '^l.w.* -> /' | "
+            f"grep -iE {shlex.quote(f'({ends}) ?$')}; true"
+        )
+        output = bytearray()
+        with contextlib.closing(self._output(script, root=True)) as chunks:
+            for chunk in chunks:
+                output += chunk
+                if len(output) > _MOST_WRITTEN:
+                    raise RemoteError("the phone says of more and more files that they are written")
+        return [
+            path_text(line.partition(b" -> ")[2]) for line in bytes(output).split(b"\n") if line
+        ]
 
     def in_call(self) -> bool:
         """See :class:`agent.phone.files.PhoneFiles`. Android writes ``mCallState=`` for each SIM:

@@ -122,6 +122,7 @@ class SyncEngine(Bringer):
         news: News | None,
     ) -> Report:
         report = Report(self.serial)
+        self._scenes.begin()
         looks = [_Look(source, Report(self.serial)) for source in sources]
         try:
             for look in looks:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from agent.adb.reconnect import Cancel
 from agent.archive.archive import Archive
 from agent.archive.sightings import Sighting
 from agent.errors import LinkError, PhoneError
 from agent.naming import Pattern, explain
+from agent.naming.folders import below
 from agent.naming.sidecar import LARGEST, Sidecar, parse
 from agent.phone.files import PhoneFiles, Source
 from agent.sync.pull import read_small
 from agent.sync.settled import Rules, Scene, Settled, only_calls, settled
-from agent.sync.spot import SIDECAR, Spotted, flat, stem
+from agent.sync.spot import SIDECAR, SUFFIXES, Spotted, flat, stem
 
+T = TypeVar("T")
 _MOST_READ = 1000  # sidecars that are remembered
+_SOON_MS = 1000
 
 
 class Scenes:
@@ -35,8 +38,13 @@ class Scenes:
         self._update, self._own = update, own
         self._spotted: dict[Source, Spotted] = {}
         self._read: dict[tuple[int, int, int], Sidecar | None] = {}
+        self._asked: dict[str, tuple[int, Any]] = {}  # what the phone said in this run, and when
         self._call_ms = 0  # when a call was last seen to be on
         self._idle_ms: int | None = None  # since when none has been
+
+    def begin(self) -> None:
+        """A run begins: what the phone said before is old."""
+        self._asked.clear()
 
     def keep(self, source: Source, spotted: Spotted) -> None:
         """A scan's result."""
@@ -53,12 +61,12 @@ class Scenes:
                 self._update(file, unchanged_ms=now)
 
         def quiet_s() -> float:
-            if self._phone.in_call():
+            if self._in_call():
                 self._call_ms = self._archive.clock()
             return (now - max(sighting.unchanged_ms, min(self._call_ms, now))) / 1000
 
         def idle_s() -> float:
-            if self._phone.in_call():
+            if self._in_call():
                 self._idle_ms = None
                 return 0.0
             if self._idle_ms is None or self._idle_ms > now:
@@ -78,8 +86,36 @@ class Scenes:
                 0.0 if beside is None else (now - beside.unchanged_ms) / 1000,
                 lambda: self._read_once(source, beside, cancel) if beside else None,
                 {other: found for other, found in self._kin(source) if other != source},
+                lambda: self._is_written(source, sighting),
             )
         )
+
+    def _in_call(self) -> bool:
+        return self._soon("call", self._phone.in_call)
+
+    def _is_written(self, source: Source, sighting: Sighting) -> bool:
+        """Whether a program has a file open to write, as far as root can tell. Programs have other
+        paths for it than we: what is below the storage is the same."""
+        if not source.root:
+            return False
+        end = f"/{below(sighting.path)[1]}"
+        return any(path.endswith(end) for path in self._soon("written", self._written))
+
+    def _written(self) -> list[str]:
+        try:
+            return self._phone.written(sorted(SUFFIXES))
+        except LinkError:
+            raise
+        except PhoneError:
+            return []  # the other rules have to do
+
+    def _soon(self, what: str, ask: Callable[[], T]) -> T:
+        """The phone's answer, asked once in a second: a folder may have thousands of files."""
+        asked_ms, said = self._asked.get(what, (0, None))
+        if what not in self._asked or not 0 <= self._archive.clock() - asked_ms < _SOON_MS:
+            said = ask()
+            self._asked[what] = (self._archive.clock(), said)
+        return cast(T, said)
 
     def sidecar_of(self, source: Source, sighting: Sighting) -> Sighting | None:
         """The sidecar beside a recording; or the one of its name in another of the recorder's

@@ -67,7 +67,8 @@ class Scene:
     ``unchanged_s``: for how long the file has been as it is. ``quiet_s``: the same, but counted
     anew while a call is on. ``idle_s``: for how long no call has been seen to be on. ``beside``
     is its sidecar, and ``said`` what that says; ``beside_s``
-    for how long that has been as it is. ``others`` are the recorder's other folders.
+    for how long that has been as it is. ``others`` are the recorder's other folders. ``written``:
+    whether a program has the file open to write, where root can tell.
     """
 
     source: Source
@@ -81,6 +82,7 @@ class Scene:
     beside_s: float = 0.0
     said: Callable[[], Sidecar | None] = lambda: None
     others: Mapping[Source, Spotted] = field(default_factory=dict)
+    written: Callable[[], bool] = lambda: False
 
 
 Rule = Callable[[Scene], Settled]
@@ -102,7 +104,17 @@ def _unchanged(scene: Scene) -> Settled:
     """The rule for all that has no other."""
     if scene.source.atomic:
         return Settled()
-    return _until(scene.rules.settle_s, scene.unchanged_s)
+    return _unless_written(scene, scene.rules.settle_s - scene.unchanged_s)
+
+
+def _unless_written(scene: Scene, wait_s: float) -> Settled:
+    """What an app records of a call of its own stands still between two of its writes, and no
+    call is on as far as Android says. A program that never closes a file only delays it."""
+    rules = scene.rules
+    left_s = max(rules.held_s - scene.unchanged_s, 0.0)
+    if wait_s <= 0 < left_s and scene.written():
+        return Settled(min(rules.settle_s, left_s))
+    return Settled(max(wait_s, 0.0))
 
 
 def _in_place(scene: Scene) -> Settled:
@@ -112,8 +124,8 @@ def _in_place(scene: Scene) -> Settled:
     says so gets its recordings taken all the same, later.
     """
     rules = scene.rules
-    wait_s = max(rules.settle_s - scene.unchanged_s, rules.settle_s - scene.idle_s(), 0.0)
-    return Settled(min(wait_s, max(rules.held_s - scene.unchanged_s, 0.0)))
+    wait_s = max(rules.settle_s - scene.unchanged_s, rules.settle_s - scene.idle_s())
+    return _unless_written(scene, min(wait_s, rules.held_s - scene.unchanged_s))
 
 
 def _offhook(scene: Scene) -> Settled:

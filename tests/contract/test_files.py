@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.adb import files
+from agent.adb import files, shell
 from agent.adb.direct.connection import connect_tcp
 from agent.adb.direct.keys import Signer
 from agent.adb.fetch import FileSink, fetch
@@ -20,6 +20,7 @@ from agent.adb.link import Link
 from agent.errors import FileGoneError, LinkError, PhoneError, RemoteError
 from tests.contract.old import Without, phone_at
 from tests.lab.phone import LabPhone
+from tests.offhook import wait_until
 
 HERE = "/data/local/tmp/files"
 
@@ -317,3 +318,17 @@ def test_a_phone_reads_and_hashes_many_at_once(
             except PhoneError as error:
                 refused.append((path, type(error)))
         assert refused == [(paths[0], FileGoneError)] + ([] if root else [(closed, RemoteError)])
+
+
+def test_root_sees_which_files_are_being_written(lab: LabPhone, signer: Signer) -> None:
+    folder = "/sdcard/Recordings/written"
+    with phone_at(lab, signer) as phone:
+        script = (
+            f"mkdir -p {folder}; cd {folder}; echo x | tee 'read -> .wav' no.txt >ended.m4a; "
+            "exec 3<'read -> .wav' 4>>no.txt 5>>'a b.WAV ' 6>>/dev/null; echo ready; cat"
+        )
+        with shell.spawn(phone.link, script) as writer:
+            assert next(writer.output(20)).strip() == b"ready"
+            found = {path[path.find("/Recordings") :] for path in phone.written([".wav", ".m4a"])}
+        assert found == {"/Recordings/written/a b.WAV "}
+        wait_until(lambda: phone.written([".wav"]) == [])

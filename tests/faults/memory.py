@@ -50,7 +50,7 @@ class MemoryPhone:
     """PhoneFiles over a dictionary. Each fault is a dictionary from a path to what happens.
 
     ``drop_at``: the link breaks after so many bytes of a read, once. ``lies``: answers of the
-    hash tool, used up one by one. ``comes_back``: whether the link can be mended; ``on_break`` is
+    hash tool, used up one by one. ``writers``: paths that a program has open to write. ``comes_back``: whether the link can be mended; ``on_break`` is
     called before. ``sent`` counts the bytes of each file. ``claims``: sizes that a scan tells instead. ``on_read``:
     called once, when a read of the file has begun. ``refuses``: RemoteErrors of a read.
     ``before_each_call`` is told of every scan, read, chunk and sha256, and may raise.
@@ -69,6 +69,7 @@ class MemoryPhone:
     link_down: bool = False
     comes_back: bool = True
     calling: bool = False
+    writers: set[str] = field(default_factory=set)
     on_break: Callable[[], None] = lambda: None
     sent: Counter[str] = field(default_factory=Counter)
     reads: list[str] = field(default_factory=list)
@@ -151,6 +152,10 @@ class MemoryPhone:
                 continue
             hashes.append(None)
         return hashes
+
+    def written(self, suffixes: Sequence[str]) -> list[str]:
+        self._call("written")
+        return [path for path in self.writers if path.endswith(tuple(suffixes))]
 
     def in_call(self) -> bool:
         self._call("in_call")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from agent.archive import Archive, store
 from agent.errors import ArchiveError, RootError
-from agent.phone.files import RemoteFile, Source
+from agent.phone.files import IN_PLACE, RemoteFile, Source
 from agent.sync import Rules, SyncEngine, SyncEvent
 from agent.sync.spot import spot
 from tests.faults.memory import (
@@ -602,3 +603,50 @@ def test_sound_of_an_unknown_kind_stops_nothing(bench: Bench) -> None:
     found = {one.original_name: one for one in bench.archive.recordings()}
     assert found.keys() == {"strange.m4a", "plain.wav"}
     assert "of a kind that is not known" in (found["strange.m4a"].problem or "")
+
+
+APP = Source(
+    "folder Recordings/App", "/data/media/0/Recordings/App", True, traits=frozenset({IN_PLACE})
+)
+
+
+@pytest.mark.parametrize("source", [APP, Source("own", APP.path, root=True)])
+def test_what_an_app_still_writes_is_not_taken_between_two_of_its_writes(
+    bench: Bench, source: Source
+) -> None:
+    engine = SyncEngine(bench.archive, bench.phone, [source])
+    data = wav(6)
+    bench.phone.writers.add("/storage/emulated/0/Recordings/App/a.wav")
+    for part in range(1, 7):  # an app's own call, of which Android knows none
+        bench.phone.put(f"{APP.path}/a.wav", data[: len(data) * part // 6], bench.clock.ms)
+        for _ in range(3):
+            bench.clock.go(4)
+            report = engine.run_once()
+            assert (report.filed, report.waiting) == ([], [f"{APP.path}/a.wav"])
+            assert report.again_in_s == Rules().settle_s
+    bench.phone.writers.clear()
+    (filed,) = engine.run_once().filed
+    assert (filed.size, filed.problem) == (len(data), None)
+
+
+def test_a_file_that_is_never_closed_is_taken_all_the_same(bench: Bench) -> None:
+    engine = SyncEngine(bench.archive, bench.phone, [APP])
+    bench.phone.put(f"{APP.path}/a.wav", wav())
+    bench.phone.writers.add("/data/media/0/Recordings/App/a.wav")
+    engine.run_once()
+    bench.clock.go(Rules().held_s - 1)
+    assert engine.run_once().again_in_s == 1
+    bench.clock.go(1)
+    assert len(engine.run_once().filed) == 1
+
+
+def test_the_phone_is_not_asked_of_each_of_many_files(bench: Bench) -> None:
+    engine = SyncEngine(bench.archive, bench.phone, [APP])
+    asked: Counter[str] = Counter()
+    bench.phone.before_each_call = lambda what: asked.update([what])
+    for number in range(50):
+        bench.phone.put(f"{APP.path}/{number}.wav", distinct(number))
+    engine.run_once()
+    bench.clock.go(4)
+    assert len(engine.run_once().filed) == 50
+    assert (asked["in_call"], asked["written"]) == (2, 1)
