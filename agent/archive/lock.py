@@ -65,7 +65,12 @@ class WriterLock:
                 else "Stop it, or wait until it has finished.",
             ) from error
         self._fd = fd
-        said = {"pid": os.getpid(), "purpose": self.purpose, "since": int(time.time())}
+        said = {
+            "pid": os.getpid(),
+            "purpose": self.purpose,
+            "since": int(time.time()),
+            "boot": _boot(),
+        }
         # Only a courtesy to whoever finds the lock taken: a full disk must not stop us here.
         with contextlib.suppress(OSError):
             os.ftruncate(fd, 0)
@@ -87,12 +92,22 @@ def held_for(path: Path) -> str | None:
     """
     try:
         said = json.loads(path.read_bytes())
+        if said.get("boot") not in (None, _boot()):
+            return None  # left by a power cut, or on another computer: the number is another's now
         os.kill(int(said["pid"]), 0)
     except PermissionError:  # it lives, and is another user's
         pass
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return str(said["purpose"])
+
+
+def _boot() -> str | None:
+    """Tells this run of the system from others; None where it has no word for that."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
 
 
 def _read_holder(fd: int) -> str:

@@ -18,6 +18,7 @@ from sqlite_utils import Database, Migrations
 
 from agent.archive import Archive, Fact, NewRecording, Recording
 from agent.archive.filing import file_part
+from agent.archive.lock import held_for
 from agent.errors import (
     ArchiveError,
     BusyError,
@@ -72,6 +73,15 @@ def test_one_writer_at_a_time_and_readers_always(archive: Archive) -> None:
     archive.close()
     with Archive(archive.home, write=True):
         pass
+
+
+def test_what_a_power_cut_left_in_the_lock_names_nobody(tmp_path: Path) -> None:
+    with Archive(tmp_path, write=True, purpose="watch") as archive:
+        left = json.loads(archive.lock.path.read_bytes())
+        assert held_for(archive.lock.path) == "watch"
+    # The process number is another's after the computer has started again.
+    archive.lock.path.write_text(json.dumps(left | {"boot": "another"}))
+    assert held_for(archive.lock.path) is None
 
 
 def test_a_file_system_without_locks_is_not_said_to_be_in_use(
