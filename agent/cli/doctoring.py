@@ -10,14 +10,16 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from agent.capture.choose import choose
 from agent.capture.doctor import Diagnosis, diagnose
+from agent.capture.journal import read_journal
 from agent.capture.offline.bundle import Bundle, check_target, save_bundle
 from agent.capture.offline.verdicts import Offline, diagnose_dumps
 from agent.capture.proof import Proofs, read_proofs
 from agent.capture.route import Options, Verdict
 from agent.cli.common import App, pass_app
 from agent.cli.proven import mark, with_proof
-from agent.errors import UsageError
+from agent.errors import RouteError, UsageError
 from agent.text import shown
 
 _PHONE = click.option("--phone", metavar="NAME", help="Alias, serial or HOST:PORT.")
@@ -135,6 +137,21 @@ def _print_diagnosis(app: App, found: Diagnosis, proofs: Proofs) -> None:
     )
     _print_routes(app, found.routes, proofs)
     _print_warnings(app, found.warnings)
+    _print_next(app, found, proofs)
+
+
+def _print_next(app: App, found: Diagnosis, proofs: Proofs) -> None:
+    """What `enable` would do, where nothing records yet."""
+    journal = read_journal(app.home, found.facts.serial)
+    ours = journal is not None or (found.recorder is not None and found.recorder.installed)
+    if ours or any(verdict.on for verdict in found.routes):
+        return
+    try:
+        choice = choose(found.routes, found.facts.name, proofs=proofs)
+    except RouteError as error:
+        app.note(f"\nNone works yet. {shown(error.hint or '')}".rstrip())
+        return
+    app.note(f"\nNext: `offhook enable`. It would take {choice.verdict.route}, and asks first.")
 
 
 def _print_facts(app: App, *rows: tuple[str, str]) -> None:

@@ -200,6 +200,12 @@ def test_on_what_basis_is_not_asked_where_no_route_works(lab: LabPhone, offhook:
     assert "no route for" in asked.stderr
 
 
+def test_doctor_ends_with_what_to_do_now(lab: LabPhone, offhook: Offhook) -> None:
+    said = offhook.good("doctor").out.rstrip().splitlines()[-1]
+    assert said.startswith("None works yet. ")
+    assert "`offhook enable --route" in said
+
+
 def test_a_phone_that_was_never_rooted_is_asked_for_what_needs_no_root(
     lab: LabPhone, offhook: Offhook
 ) -> None:

@@ -29,8 +29,10 @@ def test_at_boot_goes_on_after_a_reboot_and_leaves_no_trace(
     sm8250: LabPhone, offhook: Offhook
 ) -> None:
     before = sm8250.snapshot()
+    assert "Next: `offhook enable`. It would take alsa" in offhook.good("doctor").out
     offhook.good("enable", "--at-boot", *CONSENT)
     offhook.good("enable")  # as it was
+    assert "Next: " not in offhook.good("doctor").out
     said = offhook.good("--json", "status").json
     assert (said["at_boot"], said["protocol"], said["events"]) == ("yes", 1, "system")
     assert said["cost"]["cpu_percent"] < 50
