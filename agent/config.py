@@ -121,10 +121,15 @@ class Config:
 
 def home_dir(option: Path | None) -> Path:
     """Offhook's home: the option, the environment, or the platform's place."""
-    if option is not None:
-        return option.expanduser().absolute()
-    env = os.environ.get("OFFHOOK_HOME")
-    return Path(env).expanduser().absolute() if env else Path(platformdirs.user_data_dir("offhook"))
+    asked = option or os.environ.get("OFFHOOK_HOME")
+    if not asked:
+        return Path(platformdirs.user_data_dir("offhook"))
+    try:
+        return Path(asked).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{shown(str(asked))}: there is no such user's home", hint="Write the whole path."
+        ) from error
 
 
 def load_config(home: Path) -> Config:

@@ -95,9 +95,10 @@ def _print(
         )
         app.errors.print(about, style="red", markup=False)
     if not found.findings:
+        files, entries = found.files, found.entries
         app.note(
-            f"{found.files} recordings, {found.bytes / 1e6:.1f} MB, and {found.entries} entries "
-            "of the custody log: all as filed."
+            f"{files} recording{'s' * (files != 1)}, {found.bytes / 1e6:.1f} MB, and {entries} "
+            f"{'entry' if entries == 1 else 'entries'} of the custody log: all as filed."
         )
 
 

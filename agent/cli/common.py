@@ -122,15 +122,15 @@ class App:
         known = self.known()
         if known:
             different = {target.label: target for target in known.values()}
-            return [self._by(different[label]) for label in sorted(different)]
-        return [self._by(Target(found.name, found.name)) for found in usable(nearby())]
+            return [self.by(different[label]) for label in sorted(different)]
+        return [self.by(Target(found.name, found.name)) for found in usable(nearby())]
 
     def target(self, phone: str | None) -> Target:
         """The phone meant; NoPhoneError or UsageError when that is not clear."""
         phone = phone or self.phone
         if phone is not None:
             # What is not known may still be at hand: under its serial, or a server's name for it.
-            return self._by(self.known().get(phone) or Target(phone, phone))
+            return self.by(self.known().get(phone) or Target(phone, phone))
         targets = self.targets()
         if not targets:
             raise NoPhoneError("no phone is known yet, and none is at hand", hint=FIRST_PHONE)
@@ -141,7 +141,8 @@ class App:
             )
         return targets[0]
 
-    def _by(self, target: Target) -> Target:
+    def by(self, target: Target) -> Target:
+        """A phone, to be reached by the way that --via asks for."""
         return target if self.via is None else replace(target, way=self.via)
 
     def reach(self, target: Target, *, timeout: float = 10.0) -> Phone:

@@ -44,10 +44,8 @@ class Desktop:
     def reconfigure(self) -> None:
         """The settings may have changed."""
         desk = self._app.config.desk
-        if (desk.notify, desk.hook) != (self._notices.setting, self._hooks.setting):
-            self.stop()
-            self._notices, self._hooks = self._made()
-            self.start()
+        self._notices.reconfigure(desk.notify)
+        self._hooks.reconfigure(desk.hook)
 
     def take(self, event: object) -> None:
         """One event of the watch."""
@@ -60,6 +58,11 @@ class Desktop:
                 self._said.discard(event.phone)
             elif event.kind == "lost":
                 self._away.setdefault(event.phone, time.monotonic())
+
+    def forget(self, phone: str) -> None:
+        """A phone is not watched any more."""
+        self._away.pop(phone, None)
+        self._said.discard(phone)
 
     def turn(self) -> None:
         """Now and then: tell of phones that have been away for long."""

@@ -163,6 +163,8 @@ class Keeper:
         if now >= self._new_due:
             self._new_due = now + _NEW_EVERY_S
             self._find_new()
+            if self._settings_now() != self._settings_were:  # a link's target, a network's disk
+                self._settings_seen()
         for one in self._watched:
             if one.broken is not None:
                 self._broken = one.broken
@@ -175,7 +177,10 @@ class Keeper:
             self._manager.alive()
 
     def _tell(self, event: object) -> None:
-        self._told(event)  # type: ignore[arg-type]
+        try:
+            self._told(event)  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 - raised by the main thread
+            self._broken = self._broken or error  # nobody hears any more, whoever met that first
         self._desktop.take(event)
         if isinstance(event, WatchEvent) and event.kind in ("paused", "lost"):
             self._say_paused(event)
@@ -203,6 +208,9 @@ class Keeper:
             one.stop.set()
             one.nap.end()
         self._join(gone)
+        for one in gone:
+            self._desktop.forget(one.target.label)
+            self._paused.pop(one.target.label, None)
         self._watched = [one for one in self._watched if one not in gone]
         known = {one.target.label for one in self._watched}
         fresh = [
@@ -227,7 +235,7 @@ class Keeper:
         if self._phone is not None or self._app.phone is not None:
             return
         try:
-            known = {target.label: target for target in self._app.known().values()}
+            known = {target.label: self._app.by(target) for target in self._app.known().values()}
         except OffhookError:
             return
         labels = {one.target.label for one in self._watched}
@@ -272,7 +280,7 @@ class Keeper:
         self._archive.template = config.template
         self._share.rate = config.limits.rate
         if self._phone is None and self._app.phone is None:
-            known = {target.label: target for target in self._app.known().values()}
+            known = {target.label: self._app.by(target) for target in self._app.known().values()}
             if known or not self._watched:
                 self._set_targets(list(known.values()))
         if _of_phones(config) != _of_phones(before):
@@ -312,8 +320,12 @@ class Keeper:
                 self._inbox = None
 
     def _found(self, found: Finding) -> None:
-        number = f"recording {found.recording}: " if found.recording else "a file in its folder: "
-        self._tell(WatchEvent("archive", "archive", f"{number}{found.kind}: {found.text}"))
+        if found.recording or found.path:
+            what = f"recording {found.recording}" if found.recording else "a file in its folder"
+            said = f"{what}: {found.kind}: {found.text}"
+        else:
+            said = found.text
+        self._tell(WatchEvent("archive", "archive", said))
 
     # The end
 

@@ -16,8 +16,9 @@ import click
 from agent.archive.archive import LOCK
 from agent.archive.lock import held_for
 from agent.cli.common import App, json_too, pass_app
+from agent.config import Config
 from agent.desk import unit
-from agent.errors import BusyError, OffhookError, UsageError
+from agent.errors import BusyError, ConfigError, OffhookError, UsageError
 from agent.text import shown
 
 _LIMIT_S = 90.0
@@ -93,6 +94,7 @@ def install(app: App, dry_run: bool, only_print: bool) -> None:
 @pass_app
 def uninstall(app: App, dry_run: bool) -> None:
     """Stop the service, and remove it. The archive stays."""
+    _settings_problem(app)  # what is removed hangs on none of them
     kind = _kind(app, must_run=False)
     if dry_run:
         for words in kind.uninstall:
@@ -113,9 +115,11 @@ def uninstall(app: App, dry_run: bool) -> None:
 @pass_app
 def status(app: App) -> None:
     """Say whether the service is installed and runs, and who has the archive."""
+    problem = _settings_problem(app)
     kind = _kind(app, must_run=False)
     text = _read(kind.path)
-    installed, current = text is not None, text == kind.text
+    installed = text is not None
+    current = None if problem else text == kind.text
     active = _said(kind.active) if installed else "no"
     holder = held_for(app.home / LOCK)
     if app.json:
@@ -129,12 +133,20 @@ def status(app: App) -> None:
                 "archive": holder,
             }
         )
-        return
+    else:
+        _print_status(app, kind, installed, current, active, holder)
+    if problem is not None:
+        raise problem
+
+
+def _print_status(
+    app: App, kind: _Kind, installed: bool, current: bool | None, active: str, holder: str | None
+) -> None:
     if not installed:
         app.note("The service is not installed: `offhook service install`.")
     else:
         app.note(f"{kind.name}: {shown(active)}  ({shown(str(kind.path))})")
-        if not current:
+        if current is False:
             app.note("It was installed for other settings: `offhook service install` renews it.")
     app.note(f"This home's archive is open for writing: {shown(holder) if holder else 'no'}")
 
@@ -151,6 +163,16 @@ def _kind(app: App, *, must_run: bool) -> _Kind:
     if must_run and not (unit.runs_systemd() and shutil.which("systemctl")):
         raise UsageError("this computer does not run systemd", hint=_NONE)
     return _systemd(app)
+
+
+def _settings_problem(app: App) -> ConfigError | None:
+    """What is wrong with offhook.toml, which is then taken for empty; None where nothing is."""
+    try:
+        app.config  # noqa: B018 - read when first needed
+    except ConfigError as error:
+        app.config = Config()
+        return error
+    return None
 
 
 def _systemd(app: App) -> _Kind:

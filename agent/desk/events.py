@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def observe(folders: Iterable[tuple[Path, Seen, bool]]) -> BaseObserver:
             observer.unschedule_all()
         raise
     return observer
+
+
+def is_whole(observer: BaseObserver) -> bool:
+    """Whether it still hears: of a folder that was removed it hears nothing any more, nor of one
+    that is made in its place."""
+    return all(emitter.should_keep_running() for emitter in observer.emitters)
+
+
+def identity(folder: Path) -> tuple[int, int] | None:
+    """What folder it is that has this path now, by device and inode; None where there is none.
+    OSError where it can't be looked at."""
+    try:
+        status = folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
 def end(observer: BaseObserver) -> None:

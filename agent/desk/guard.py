@@ -17,10 +17,12 @@ from watchdog.observers.api import BaseObserver
 
 from agent.archive.archive import Archive
 from agent.archive.audit import Finding, look_at
-from agent.desk.events import end, observe
+from agent.desk.events import end, identity, is_whole, observe
 from agent.errors import OffhookError
 
 SETTLE_S = 0.5  # after an event, before anybody looks: several events make one change
+FOLDER_EVERY_S = 5.0  # of the archive's folder itself, of which events do not tell all
+_OTHER = "another folder stands in the place of the archive's: `offhook verify` has the rest"
 
 
 class Guard:
@@ -44,31 +46,38 @@ class Guard:
         self._told: dict[str, Finding] = {}
         self._news = threading.Condition()
         self._ended = False
+        self._folder = self._first = identity(archive.store.root)
+        self._gone = False
+        self._folder_due = 0.0
         self._thread = threading.Thread(target=self._run, name="guard")
         self.problem: str | None = None
 
     def start(self) -> None:
         """Begin; where the system has no events to give, ``problem`` says so."""
-        archive = self._archive
         try:
-            self._observer = observe(
-                [(archive.store.root, self._seen, True), (archive.home, self._home_seen, False)]
-            )
+            self._observe()
         except OSError as error:
             self.problem = f"changes of files are not seen: {error.strerror or error}"
             return
         self._thread.start()
 
+    def _observe(self) -> None:
+        archive = self._archive
+        self._folder = identity(archive.store.root)
+        self._observer = observe(
+            [(archive.store.root, self._seen, True), (archive.home, self._home_seen, False)]
+        )
+
     def stop(self) -> None:
         """End."""
-        if self._observer is None:
-            return
-        end(self._observer)
         with self._news:
             self._ended = True
             self._news.notify_all()
-        self._thread.join()
-        self._observer = None
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._observer is not None:
+            end(self._observer)
+            self._observer = None
 
     def _home_seen(self, event: FileSystemEvent) -> None:
         if self._settings.name in {Path(str(event.src_path)).name, Path(str(event.dest_path)).name}:
@@ -85,14 +94,16 @@ class Guard:
                     self._mark(relative + ("/" if whole else ""))
 
     def _mark(self, relative: str) -> None:
-        with self._news:
-            self._due[relative] = time.monotonic() + SETTLE_S
+        with (
+            self._news
+        ):  # of the first event: one that is written to all the time is looked at, too
+            self._due.setdefault(relative, time.monotonic() + SETTLE_S)
             self._news.notify_all()
 
     def _run(self) -> None:
         while True:
             with self._news:
-                while not self._ended and (wait := self._wait_s()) != 0:
+                while not self._ended and (wait := self._wait_s()) > 0:
                     self._news.wait(wait)
                 if self._ended:
                     return
@@ -100,14 +111,37 @@ class Guard:
                 due = [path for path, at in self._due.items() if at <= now]
                 for path in due:
                     del self._due[path]
+            if now >= self._folder_due:
+                self._folder_due = now + FOLDER_EVERY_S
+                with contextlib.suppress(OSError):  # the disk's trouble is told by others
+                    self._look_at_folder()
             for path in due:
                 with contextlib.suppress(OffhookError):  # the disk's trouble is told by others
                     self._look(path)
 
-    def _wait_s(self) -> float | None:
-        if not self._due:
-            return None
-        return max(min(self._due.values()) - time.monotonic(), 0.0)
+    def _wait_s(self) -> float:
+        due = min([self._folder_due, *self._due.values()])
+        return max(due - time.monotonic(), 0.0)
+
+    def _look_at_folder(self) -> None:
+        """It may be moved away or mounted over. Its files are missing then, and it is not known
+        which; and of another one that is there now nothing is heard."""
+        folder = identity(self._archive.store.root)
+        if folder is None:
+            if not self._gone:
+                self._gone = True
+                self._on_finding(Finding("missing", "the archive's folder is not there"))
+            return
+        if self._observer is not None and folder == self._folder and is_whole(self._observer):
+            self._gone = False
+            return
+        if not self._gone and folder not in (self._folder, self._first):
+            self._on_finding(Finding("missing", _OTHER))
+        if self._observer is not None:
+            end(self._observer)
+            self._observer = None
+        self._gone = False
+        self._observe()
 
     def _look(self, relative: str) -> None:
         if relative.endswith("/"):

@@ -57,8 +57,13 @@ class Notices:
 
     def start(self) -> None:
         """Begin, if anything is to be shown."""
-        if self.setting.any:
+        if self.setting.any and self._thread.ident is None:
             self._thread.start()
+
+    def reconfigure(self, setting: NotifySetting) -> None:
+        """From now on, these are shown."""
+        self.setting = setting
+        self.start()
 
     def stop(self) -> None:
         """End at once; what was not shown is not."""

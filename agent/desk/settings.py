@@ -111,8 +111,11 @@ def _inbox(path: Path, raw: dict[str, Any]) -> InboxSetting | None:
     if folder is None:
         return None
     home = path.parent.resolve()
-    place = (home / Path(folder).expanduser()).resolve()
-    archive = home / "archive"
+    try:
+        place = (home / Path(folder).expanduser()).resolve()
+        archive = (home / "archive").resolve()  # it may be a link to another disk
+    except (OSError, RuntimeError, ValueError) as error:  # no such user's home, a loop of links
+        raise table.wrong("folder", f"a folder that can be found ({error})") from error
     if archive.is_relative_to(place) or place.is_relative_to(archive):
         raise ConfigError(
             f"{path}: [inbox] folder {place} has the archive in it, or is in the archive",

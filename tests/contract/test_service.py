@@ -181,10 +181,28 @@ def test_settings_that_change_hold_at_once_and_broken_ones_do_not(
 
 
 def test_sighup_reads_the_settings_again(phone: LabPhone, offhook: Offhook) -> None:
-    with watching(offhook) as there:
+    """And who is watched by a certain way, as OFFHOOK_VIA asks, is so afterwards, too."""
+    with watching(offhook, OFFHOOK_VIA="tcp") as there:
         there.wait("connected")
         there.process.send_signal(signal.SIGHUP)
         there.wait("settings", text="read again")
+        phone.root(f"head -c 20000 /dev/urandom > {FOLDER}/a.wav; chmod a+r {FOLDER}/*")
+        there.wait("filed")
+        end(there)
+    assert [e["event"] for e in there.events].count("connected") == 1
+
+
+def test_settings_that_are_a_link_are_read_again_when_its_target_changes(offhook: Offhook) -> None:
+    target = offhook.home.parent / "dotfiles.toml"
+    target.write_text("")
+    (offhook.home / "offhook.toml").symlink_to(target)
+    with watching(offhook, "--stay") as there:
+        wait_until(lambda: b"watch" in _read(offhook.home / "offhook.lock"), 90)
+        target.write_text('[inbox]\nfolder = "~nobody-of-this-name/in"\n')
+        there.wait("settings")
+        target.write_text('[inbox]\nfolder = "in"\n')
+        there.wait("settings", text="read again")
+        wait_until((offhook.home / "in").is_dir)
         end(there)
 
 
@@ -254,6 +272,38 @@ def _about(row: dict[str, Any], kind: str, text: str, rows: list[dict[str, Any]]
     if kind == "changed":
         text = text.replace("30000", str(row["size"]))
     return f"recording {row['id']}: {kind}: {text}"
+
+
+@pytest.mark.parametrize("json", [True, False])
+def test_a_watch_that_nobody_hears_ends(offhook: Offhook, json: bool) -> None:
+    """Whichever of its threads was about to tell something."""
+    words = ["--json"] * json + ["watch", "--stay"]
+    process = subprocess.Popen(
+        [PROGRAM, *words],
+        env=offhook.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+
+    def is_over() -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            (offhook.home / "archive/stranger.wav").unlink(missing_ok=True)
+            (offhook.home / "archive/stranger.wav").write_bytes(b"x")
+        return process.poll() is not None
+
+    try:
+        wait_until(is_over, 90)
+    finally:
+        process.kill()
+        assert process.stderr is not None
+        said = process.stderr.read()
+        process.stderr.close()
+        process.wait()
+    assert (process.returncode, said) == (141, "")
 
 
 # The inbox

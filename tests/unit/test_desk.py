@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import plistlib
 import shutil
@@ -18,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from agent.cli import serving
 from agent.cli.common import App
-from agent.config import load_config
+from agent.config import home_dir, load_config
 from agent.desk import unit
 from agent.desk.hook import Hooks
 from agent.desk.manager import Manager
@@ -64,6 +65,8 @@ def test_a_command_is_words(tmp_path: Path) -> None:
         ('[inbox]\nfolder = "archive/in"\n', "archive"),
         ('[inbox]\nfolder = "."\n', "has the archive in it"),
         ('[inbox]\nfolder = ""\n', "not a folder"),
+        ('[inbox]\nfolder = "~nobody-of-this-name/in"\n', "[inbox] folder"),
+        ('[inbox]\nfolder = "in\\u0000"\n', "[inbox] folder"),
         ('[inbox]\nfolder = "in"\nafter = "burn"\n', "keep or move"),
         ('[inbox]\nzone = "Mars"\n', "not a time zone"),
         ('[inbox]\nregion = "XX"\n', "two letters"),
@@ -80,6 +83,24 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         config(tmp_path, text)
     assert said in caught.value.message
+
+
+def test_an_inbox_is_not_in_an_archive_that_is_a_link(tmp_path: Path) -> None:
+    """What is filed would lie in the inbox, and be moved away from there."""
+    home = tmp_path / "home"
+    for folder in (home, tmp_path / "disk/archive"):
+        folder.mkdir(parents=True)
+    (home / "archive").symlink_to(tmp_path / "disk/archive")
+    for inbox in ("disk", "disk/archive", "disk/archive/in"):
+        with pytest.raises(ConfigError) as caught:
+            config(home, f'[inbox]\nfolder = "{tmp_path}/{inbox}"\n')
+        assert "archive" in caught.value.message
+
+
+def test_a_home_of_nobody_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        home_dir(Path("~nobody-of-this-name/offhook"))
+    assert "nobody-of-this-name" in caught.value.message
 
 
 # The service manager
@@ -272,6 +293,20 @@ def test_installed_it_runs_and_uninstalled_nothing_is_left(
     assert "There is no service" in run(home, "uninstall").output
 
 
+def test_settings_with_a_mistake_hide_no_service_and_keep_none(
+    systemd: Systemd, tmp_path: Path
+) -> None:
+    run(tmp_path, "install")
+    (tmp_path / "offhook.toml").write_text("[inbox\n")
+    app = App(home=tmp_path, json=True)
+    result = CliRunner().invoke(serving.service, ["status"], obj=app, standalone_mode=False)
+    assert isinstance(result.exception, ConfigError)
+    said = json.loads(result.output)
+    assert (said["installed"], said["active"], said["current"]) == (True, "active", None)
+    run(tmp_path, "uninstall")
+    assert systemd.left == []
+
+
 def test_a_service_that_can_not_be_installed_leaves_nothing(
     systemd: Systemd, tmp_path: Path
 ) -> None:
@@ -386,6 +421,51 @@ def test_a_command_that_runs_does_not_hold_up_the_end(
     wait_until(begun.exists, 60)
     hook.stop()
     assert told == ["the command for recording 1 failed: it was ended: Offhook ended"]
+
+
+def test_other_settings_end_no_command_that_runs_and_drop_none_that_waits(
+    hooks: Callable[..., tuple[Hooks, list[str]]], tmp_path: Path
+) -> None:
+    begun, go, done = tmp_path / "begun", tmp_path / "go", tmp_path / "done"
+    hook, told = hooks(
+        ["sh", "-c", f"touch {begun}; until [ -e {go} ]; do sleep 0.05; done; echo 1 >> {done}"]
+    )
+    hook.recorded({"id": 1})
+    hook.recorded({"id": 2})
+    wait_until(begun.exists, 60)
+    hook.reconfigure(HookSetting(("sh", "-c", f"echo 2 >> {done}")))
+    go.touch()
+    wait_until(lambda: done.exists() and done.read_text() == "1\n2\n", 60)
+    assert told == []
+
+
+def test_what_the_command_was_not_begun_for_is_told_at_the_end(
+    hooks: Callable[..., tuple[Hooks, list[str]]], tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    hook, told = hooks(["sh", "-c", f"echo > {begun}; exec sleep 600"])
+    for number in (1, 2, 3):
+        hook.recorded({"id": number})
+    wait_until(begun.exists, 60)
+    hook.stop()
+    assert told[1:] == ["Offhook ended before the command for recordings 2, 3 was begun"]
+
+
+def test_a_command_that_prints_without_end_does_not_fill_the_disk(
+    hooks: Callable[..., tuple[Hooks, list[str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agent.desk.hook._MOST_OF_ONE", 1000)
+    small = "[ $(wc -c < hooks.log) -lt 1000 ]"
+    hook, told = hooks(
+        ["sh", "-c", f"head -c 9999 /dev/zero; until {small}; do sleep 0.05; done; echo the end"]
+    )
+    hook.recorded({"id": 1})
+    log = tmp_path / "hooks.log"
+    wait_until(lambda: log.exists() and log.read_text().endswith("the end\n"), 60)
+    assert log.stat().st_size < 1000
+    assert told == []
 
 
 # Notices

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from agent.desk.guard import Guard
 from agent.desk.settings import After, InboxSetting
 from agent.errors import DiskFullError
 from agent.sync.events import SyncEvent, WatchEvent
+from agent.sync.inbox.find import LocalFile
 from agent.sync.inbox.settle import is_written_to, open_to_read
 from agent.sync.inbox.stay import Inbox
+from agent.sync.inbox.take import Importer, Outcome
 from tests.faults.memory import START_MS, wav
 from tests.offhook import wait_until
 
@@ -231,7 +234,127 @@ def test_it_runs_by_events_and_ends_when_told(bench: Bench) -> None:
     assert not thread.is_alive()
 
 
+def test_a_file_that_was_empty_is_taken_when_it_is_not(bench: Bench) -> None:
+    """A browser makes the name first, and puts the whole file in its place at the end."""
+    bench.put("a.wav", b"")
+    bench.look()
+    bench.put(".a.wav", wav()).rename(bench.folder / "a.wav")
+    bench.look()
+    assert bench.kinds() == ["left", "filed"]
+
+
+def test_a_folder_that_was_made_anew_is_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.sync.inbox.stay.LOOK_EVERY", 3600.0)
+    bench.folder = bench.archive.home / "in"  # where it is made anew at once
+    thread = threading.Thread(target=bench.open().run)
+    thread.start()
+    try:
+        for number in range(3):
+            wait_until(bench.folder.is_dir, 60)
+            bench.put("a.wav", wav(1 + number))
+            wait_until(lambda count=number + 1: bench.kinds() == ["filed"] * count, 60)  # type: ignore[misc]
+            shutil.rmtree(bench.folder)
+    finally:
+        bench.stop.set()
+        thread.join(30)
+
+
+def test_a_file_that_can_not_be_moved_away_is_told_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.sync.inbox.stay._RETRY_FIRST", 0.0)
+    bench.open("move")
+    (bench.folder / ".filed").write_bytes(b"no folder")
+    bench.put("a.wav", wav())
+    bench.look(4)
+    assert bench.kinds() == ["filed", "inbox"]
+    (bench.folder / ".filed").unlink()
+    bench.look()
+    assert (bench.folder / ".filed/a.wav").exists()
+
+
+def test_a_mistake_over_one_file_holds_up_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Importer.take
+
+    def take(self: Importer, file: LocalFile) -> Outcome:
+        if file.path.endswith("a.wav"):
+            raise ZeroDivisionError("Ada")
+        return real(self, file)
+
+    monkeypatch.setattr(Importer, "take", take)
+    bench.put("a.wav", wav())
+    bench.put("b.wav", wav(2))
+    bench.look(3)
+    assert bench.kinds() == ["failed", "filed"]
+    (said,) = [e.error for e in bench.told if isinstance(e, SyncEvent) and e.kind == "failed"]
+    assert "ZeroDivisionError" in str(said)
+    assert "Ada" not in str(said)
+
+
+def test_a_folder_that_can_not_be_had_is_told_once(bench: Bench) -> None:
+    setting = InboxSetting(bench.folder / ("x" * 300))
+    bench.inbox = Inbox(bench.archive, setting, bench.told.append, bench.stop)
+    bench.look(3)
+    (event,) = bench.told
+    assert isinstance(event, WatchEvent)
+    assert "can't be had: file name too long" in event.text
+
+
+def test_what_is_archived_is_no_news_of_the_inbox(bench: Bench) -> None:
+    """Even where the archive came to lie below it, by a link."""
+    bench.put("a.wav", wav())
+    bench.look()
+    (bench.folder / "a.wav").unlink()
+    setting = InboxSetting(bench.archive.home, "move")
+    bench.inbox = Inbox(bench.archive, setting, bench.told.append, bench.stop, settle_s=0.0)
+    bench.look(3)
+    assert not (bench.archive.home / ".filed").exists()
+
+
+def test_a_folder_in_a_home_that_is_a_link_is_made(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "home").symlink_to("real")
+    with Archive(tmp_path / "home", write=True) as archive:
+        setting = InboxSetting(tmp_path / "real/in")
+        Inbox(archive, setting, lambda _: None, threading.Event()).look()
+    assert (tmp_path / "real/in").stat().st_mode & 0o777 == 0o700
+
+
 # The guard
+
+
+def test_the_guard_tells_of_the_archives_folder_and_hears_of_the_next(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.desk.guard.FOLDER_EVERY_S", 0.1)
+    bench.put("a.wav", wav())
+    bench.look()
+    (recording,) = bench.archive.recordings()
+    found: list[Finding] = []
+    guard = Guard(bench.archive, bench.archive.home / "x", found.append, lambda: None)
+    guard.start()
+    root, away = bench.archive.store.root, bench.archive.home / "away"
+    try:
+        root.rename(away)
+        wait_until(lambda: len(found) == 1, 60)
+        assert found[0].text == "the archive's folder is not there"
+        shutil.copytree(away, root)
+        bench.archive.file_of(recording).chmod(0o400)
+
+        def is_heard() -> bool:
+            (root / "stranger.wav").write_bytes(b"x")
+            return len(found) == 2
+
+        wait_until(is_heard, 60)
+        assert found[1].kind == "added"
+    finally:
+        guard.stop()
+    (root / "stranger.wav").unlink()
+    shutil.rmtree(away)
 
 
 def test_the_guard_tells_of_changes_and_not_of_our_own_filing(bench: Bench) -> None:

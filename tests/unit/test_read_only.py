@@ -51,7 +51,7 @@ def test_what_only_reads_needs_not_write(home: Path, closed: Run, words: tuple[s
 def test_verify_checks_and_says_that_its_log_does_not_tell_of_it(closed: Run) -> None:
     ran = closed("verify")
     assert ran.code == 0, ran.err
-    assert "1 recordings" in ran.out
+    assert "1 recording, " in ran.out
     assert "its custody log does not tell of this" in ran.out
 
 

@@ -90,7 +90,7 @@ def _below(path: str, root: str, own: set[str]) -> Iterator[LocalFile | Left]:
             else:
                 names = sorted(path.name for path in Path(here).iterdir())
         except OSError as error:
-            yield Left(here, _reason(error), failed=True)
+            yield Left(here, reason_of(error), failed=True)
             continue
         folders = []
         for found in _in_folder(here, names, root):
@@ -110,7 +110,7 @@ def _in_folder(folder: str, names: list[str], root: str) -> Iterator[LocalFile |
         try:
             status = os.lstat(path)
         except OSError as error:
-            yield Left(path, _reason(error), failed=True)
+            yield Left(path, reason_of(error), failed=True)
             continue
         if stat.S_ISDIR(status.st_mode):
             yield Left(path, "a hidden folder") if name.startswith(".") else path
@@ -158,5 +158,6 @@ def _by_name(name: str) -> str | None:
     return None if kind_of(name) else "no recording, by its name"
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Why the system refused, in small letters."""
     return (error.strerror or str(error)).lower()

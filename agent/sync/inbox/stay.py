@@ -20,15 +20,16 @@ from agent.archive.arrivals import Arrival
 from agent.archive.names import numbered
 from agent.archive.records import Recording
 from agent.archive.store import sha256_of
-from agent.desk.events import end, observe
+from agent.desk.events import end, identity, is_whole, observe
 from agent.desk.settings import InboxSetting
 from agent.errors import OffhookError
 from agent.naming import Pattern
 from agent.sync.describe import complete
 from agent.sync.events import EventKind, SyncEvent, Tell, WatchEvent
-from agent.sync.inbox.find import FILED, NO_RECORDING, UNFINISHED, Left, LocalFile, find
+from agent.sync.inbox.find import FILED, NO_RECORDING, UNFINISHED, Left, LocalFile, find, reason_of
 from agent.sync.inbox.settle import SETTLE_S, Looks, age_s
 from agent.sync.inbox.take import Importer, Outcome, folders_of, read_sidecar
+from agent.sync.mistake import mistake_of
 from agent.sync.named import Place
 from agent.sync.pull import Cancelled
 from agent.sync.spot import SUFFIXES, stem
@@ -37,7 +38,7 @@ from agent.text import shown
 NAME = "inbox"
 LOOK_EVERY = 30.0  # seconds: events may be lost
 POLL_EVERY = 5.0  # where the system gives no events, or the folder is not there
-_RETRY_MOST = 3600.0
+_RETRY_FIRST, _RETRY_MOST = 30.0, 3600.0
 _TICK = 0.5
 #: What is in nobody's way, and no news.
 _SILENT = ("a hidden folder", "a hidden file", UNFINISHED)
@@ -66,21 +67,24 @@ class Inbox:
         self._told: dict[str, tuple[str, str]] = {}
         self._seen: dict[str, LocalFile] = {}
         self._sidecars: dict[str, int] = {}
-        self._failures: dict[str, tuple[float, float]] = {}  # path: next try, pause
+        self._failures: dict[str, tuple[LocalFile, float, float]] = {}  # path: next try, pause
         self._problem = ""
+        self._unmoved = ""
 
     def run(self) -> None:
         """Until told to stop."""
         observer: BaseObserver | None = None
+        observed: tuple[int, int] | None = None
         try:
             while not self._stop.is_set():
-                if observer is None and self._root.is_dir():
-                    observer = self._observe()
-                self._news.clear()
-                wait_s = self.look()
-                if not self._root.is_dir() and observer is not None:
-                    end(observer)
+                folder = self._folder()
+                if observer is not None and (folder != observed or not is_whole(observer)):
+                    end(observer)  # it hears nothing of the one that is there now
                     observer = None
+                if observer is None and folder is not None:
+                    observer, observed = self._observe(), folder
+                self._news.clear()
+                wait_s = self._look_anyway()
                 self._nap(min(wait_s, LOOK_EVERY if observer else POLL_EVERY))
         finally:
             if observer is not None:
@@ -90,6 +94,8 @@ class Inbox:
         end = time.monotonic() + seconds
         while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
             if self._news.wait(min(left, _TICK)):
+                # A file that is being copied is news all the time, and not whole before that.
+                self._stop.wait(self._settle_s / 3)
                 return
 
     def _observe(self) -> BaseObserver | None:
@@ -101,10 +107,11 @@ class Inbox:
 
     def look(self) -> float:
         """Take what is whole; the seconds until it is worth looking again."""
-        if not self._make_folder():
+        if self._folder() is None:
             return POLL_EVERY
         wait_s = LOOK_EVERY
-        found = list(find([str(self._root)], not_below=[self._root / FILED]))
+        own = self._root / FILED, self._archive.store.root
+        found = list(find([str(self._root)], not_below=own))
         known = arrivals.known(self._archive)
         try:
             importer = self._importer()
@@ -114,7 +121,7 @@ class Inbox:
                 if isinstance(one, Left):
                     self._left(one)
                 else:
-                    wait_s = min(wait_s, self._take(importer, one, known))
+                    wait_s = min(wait_s, self._take_anyway(importer, one, known))
         except Cancelled:
             return 0.0
         except OffhookError as error:  # a full disk: nothing can be taken
@@ -124,17 +131,28 @@ class Inbox:
         self._tell_problem("")
         return max(wait_s, 0.05)
 
-    def _make_folder(self) -> bool:
-        """Whether there is a folder. One of ours is made; another's may be on a disk that is not
-        there."""
-        if self._root.is_dir():
-            return True
-        if self._root.is_relative_to(self._archive.home):
-            with contextlib.suppress(OSError):
+    def _look_anyway(self) -> float:
+        """As :meth:`look`; what nobody foresaw is told, and the phones are watched on."""
+        try:
+            return self.look()
+        except Exception as error:  # noqa: BLE001 - told, and tried again
+            mistake = mistake_of(error)
+            self._tell_problem(mistake.message, mistake)
+            return LOOK_EVERY
+
+    def _folder(self) -> tuple[int, int] | None:
+        """The folder that is there, if one is. One of ours is made; another's may be on a disk that
+        is not there."""
+        why = "is not there; it is looked for again"
+        try:
+            if self._root.is_relative_to(self._archive.home.resolve()):
                 self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-                return True
-        self._tell_problem("the inbox's folder is not there; it is looked for again")
-        return False
+            if (folder := identity(self._root)) is not None:
+                return folder
+        except OSError as error:  # closed to us, or a network's disk that does not answer
+            why = f"can't be had: {reason_of(error)}; it is tried again"
+        self._tell_problem(f"the inbox's folder {why}")
+        return None
 
     def _importer(self) -> Importer:
         setting = self._setting
@@ -148,12 +166,32 @@ class Inbox:
             cancel=self._stop,
         )
 
+    def _take_anyway(
+        self, importer: Importer, file: LocalFile, known: dict[tuple[str, int, int], str]
+    ) -> float:
+        """As :meth:`_take`; a file over which we make a mistake holds up no other."""
+        try:
+            return self._take(importer, file, known)
+        except (Cancelled, OffhookError):
+            raise
+        except Exception as error:  # noqa: BLE001 - told, and tried again
+            said = mistake_of(error).message
+            self._say("failed", Outcome(file.path, "failed", said, size=file.size))
+            return self._later(file)
+
+    def _later(self, file: LocalFile) -> float:
+        """Leave a file that failed alone for a while, as long as it is the same; the seconds."""
+        before, _, pause = self._failures.get(file.path, (None, 0.0, 0.0))
+        pause = min(2 * pause, _RETRY_MOST) if before == file else _RETRY_FIRST
+        self._failures[file.path] = (file, time.monotonic() + pause, pause)
+        return pause
+
     def _take(
         self, importer: Importer, file: LocalFile, known: dict[tuple[str, int, int], str]
     ) -> float:
         """See to one file; the seconds until it is worth looking at it again."""
-        due, pause = self._failures.get(file.path, (0.0, _RETRY_MOST))
-        if due > time.monotonic():
+        failed, due, _ = self._failures.get(file.path, (None, 0.0, 0.0))
+        if failed == file and due > time.monotonic():
             return due - time.monotonic()
         sha256 = known.get((file.path, file.size, file.mtime_ns))
         before = self._seen.get(file.path, file)
@@ -166,14 +204,12 @@ class Inbox:
         if outcome.action == "waiting":
             return self._settle_s
         if outcome.action == "failed":
-            pause = 30.0 if due == 0.0 else min(2 * pause, _RETRY_MOST)
-            self._failures[file.path] = (time.monotonic() + pause, pause)
             self._say("failed", outcome)
-            return pause
+            return self._later(file)
         self._failures.pop(file.path, None)
         if outcome.recording is None:
             self._left(Left(file.path, outcome.reason or ""))
-            self._failures[file.path] = (time.monotonic() + _RETRY_MOST, _RETRY_MOST)
+            self._failures[file.path] = (file, time.monotonic() + _RETRY_MOST, _RETRY_MOST)
             return LOOK_EVERY
         self._seen[file.path] = file
         self._say("filed" if outcome.action == "filed" else "duplicate", outcome)
@@ -225,8 +261,13 @@ class Inbox:
                 if path is not None:
                     self._move_one(Path(path))
         except OSError as error:
-            self._tell_problem(f"a file can't be moved to {FILED}: {error.strerror}")
+            problem = f"a file can't be moved to {FILED}: {reason_of(error)}"
+            if problem != self._unmoved:
+                self._tell(WatchEvent("inbox", NAME, problem))
+            self._unmoved = problem
+            self._later(file)
             return
+        self._unmoved = ""
         arrival = Arrival(NAME, file.path, file.size, file.mtime_ns)
         with self._archive.writing() as db:
             arrivals.moved(db, arrival, self._archive.clock())
@@ -259,7 +300,10 @@ class Inbox:
             return False
         if os.path.lexists(place[0]):  # it is back: the next look sees both
             return True
-        status = os.lstat(path)
+        try:
+            status = os.lstat(path)
+        except OSError:  # gone meanwhile
+            return True
         if time.time_ns() - status.st_ctime_ns < self._settle_s * 1e9:
             return True
         said = read_sidecar(path)
