@@ -146,6 +146,7 @@ def _as_dict(name: str, report: CleanReport) -> dict[str, Any]:
         "too_young": report.young,
         "newest": report.newest,
         "next_run": report.left,
+        "locked": report.locked,
     }
 
 
@@ -160,6 +161,8 @@ def _print(app: App, name: str, report: CleanReport, *, look: bool) -> None:
         app.errors.print(
             f"stays: {shown(one.path)}: {shown(one.reason)}", style="red", markup=False
         )
+    if report.locked:
+        app.errors.print(f"! {shown(name)}: {report.locked}", style="yellow", markup=False)
     size = sum(one.size for one in report.removed) / 1e6
     verb = "would be removed" if look else "removed"
     count = len(report.removed)

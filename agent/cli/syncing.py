@@ -144,7 +144,8 @@ def settle(engine: SyncEngine, patience: float) -> Report:
     ):
         never.wait(report.again_in_s)
         failed = {failure.path: failure for failure in report.failed}
-        report.waiting, report.failed, report.again_in_s = [], [], None
+        report.waiting, report.failed = [], []
+        report.locked = report.again_in_s = None
         report.add(engine.run_once(never, retry_failed=False))
         again = {failure.path for failure in report.failed}
         report.failed += [
@@ -315,12 +316,16 @@ def _progress(app: App) -> Iterator[_Tell]:
 
 def _failed(pulled: Pulled) -> list[dict[str, object]]:
     """What of a phone could not be had, for ``--json``: files, and then the phone itself."""
-    whose = {"serial": pulled.target.serial, "name": pulled.target.label}
+    whose = _whose(pulled.target)
     files = [{**whose, **vars(failure)} for failure in pulled.report.failed]
     return files + [
         {**whose, "path": None, "reason": error.message, "hint": error.hint}
         for error in pulled.problems
     ]
+
+
+def _whose(target: Target) -> dict[str, object]:
+    return {"serial": target.serial, "name": target.label}
 
 
 def _print_report(app: App, report: Report, pulled: list[Pulled]) -> None:
@@ -331,6 +336,11 @@ def _print_report(app: App, report: Report, pulled: list[Pulled]) -> None:
                 "duplicates": len(report.duplicates),
                 "waiting": report.waiting,
                 "gone": report.gone,
+                "locked": [
+                    {**_whose(one.target), "reason": one.report.locked}
+                    for one in pulled
+                    if one.report.locked
+                ],
                 "left": [{"path": one.path, "reason": one.reason} for one in report.left],
                 "doubts": report.doubts,
                 "bytes": report.pulled_bytes,
@@ -347,6 +357,9 @@ def _print_report(app: App, report: Report, pulled: list[Pulled]) -> None:
     for doubt in report.doubts:
         app.errors.print(f"! {shown(doubt)}", style="yellow", markup=False)
     for one in pulled:
+        if one.report.locked:
+            said = f"! {shown(one.target.label)}: {one.report.locked}"
+            app.errors.print(said, style="yellow", markup=False)
         whose = f"{shown(one.target.label)}: " if len(pulled) > 1 else ""
         for failure in one.report.failed:
             text = f"failed: {whose}{shown(failure.path)}: {shown(failure.reason)}"

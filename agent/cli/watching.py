@@ -99,6 +99,9 @@ class _Lines:
                 if event.text
                 else ("pulls again", "")
             ),
+            "locked": (
+                (shown(event.text), "yellow") if event.text else ("its storage is unlocked", "")
+            ),
             "version": (shown(event.text), "yellow"),
             "call log": (shown(event.text), "yellow"),
             "cleaned": (shown(event.text), ""),

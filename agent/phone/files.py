@@ -90,12 +90,28 @@ class NotAFile:
     what: str
 
 
-class Listed(list[RemoteFile]):
-    """A scan's files; ``others`` is what lies among them and is none."""
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A folder that could not be looked for, since the storage that it lies in is not there, or is
+    closed. ``why`` says what to do, where it is the owner's shared storage."""
 
-    def __init__(self, files: Iterable[RemoteFile] = (), others: Sequence[NotAFile] = ()) -> None:
+    path: str
+    why: str | None = None
+
+
+class Listed(list[RemoteFile]):
+    """A scan's files; ``others`` is what lies among them and is none. What is known to lie in a
+    folder that is ``away`` may well be there."""
+
+    def __init__(
+        self,
+        files: Iterable[RemoteFile] = (),
+        others: Sequence[NotAFile] = (),
+        away: Sequence[Away] = (),
+    ) -> None:
         super().__init__(files)
         self.others = others
+        self.away = away
 
 
 class PartialListingError(RemoteError):
@@ -120,7 +136,8 @@ class PhoneFiles(Protocol):
     def scan(self, source: Source) -> list[RemoteFile]:
         """All regular files below a source's folder, each once; an absent folder is an empty one.
 
-        It may be a :class:`Listed`. PartialListingError where that is not all.
+        It may be a :class:`Listed`, which tells an absent folder from one that can't be looked
+        for. PartialListingError where that is not all.
         """
 
     def scan_unless(self, seen: Seen, source: Source) -> list[RemoteFile] | None:

@@ -4,6 +4,9 @@ toybox has ``find -printf`` from 0.8.3 (Android 11) on. Before, ``stat`` tells t
 files in one process; a random mark ends each of its records, so that no name can be taken for
 an end. Which of the two a phone has is found out by trying.
 
+A folder that is not there is an empty one only where its storage is there to be looked into: before
+the phone was unlocked for the first time it is not.
+
 What a listing says is a claim. A record that makes no sense, or names what is in none of the
 folders, costs none of the others: it is an error at the end.
 """
@@ -16,7 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from agent.errors import RemoteError
-from agent.phone.files import NotAFile, RemoteFile, path_bytes, path_text
+from agent.naming.folders import below
+from agent.phone.files import Away, NotAFile, RemoteFile, path_bytes, path_text
 from agent.text import shown
 
 How = Literal["printf", "stat"]
@@ -59,6 +63,28 @@ _MOST_NAMED = 3  # strange records that an error quotes
 _LINK = "a symlink: what it points to was not looked at"
 #: What is no file, by the letter that the script gives it.
 _KINDS = {b"l": _LINK, b"p": "a FIFO", b"s": "a socket", b"d": "a device"}
+LOCKED = "its storage is locked since its restart: unlock the phone once"
+UNMOUNTED = "its storage is not mounted: unlock the phone, or restart it if it is unlocked"
+#: Why a folder could not be looked for, by the letter that the script gives it.
+_AWAY = {b"a": None, b"e": LOCKED, b"m": UNMOUNTED}
+#: Succeeds where there is no folder $1, and tells whether that could not be seen: $2 is the storage
+#: that it lies in, $3 what of that can be seen by its name when user $4 has unlocked it.
+#:
+#: Before that the names in it are encrypted ones, so no folder is found by its own. Android says
+#: that it was unlocked, from 9 on (PackageManager's UserDataPreparer).
+_ABSENT = r"""q() {
+[ ! -d "$1" ] || return 1
+p=$1; c=$1
+while [ ! -d "$p/" ]; do c=$p; p=${p%/*}; done
+if [ -n "$3" ] && [ ! -d "$3/Android" ] && [ "$(getprop ro.crypto.type)" = file ] &&
+{ [ "$4" != 0 ] || [ "$(getprop sys.user.0.ce_available)" != true ]; }; then
+if [ "$4" = 0 ]; then w=e; else w=a; fi
+elif [ ! -d "$2/" ]; then
+if [ "$4" = 0 ]; then w=m; else w=a; fi
+elif [ -L "$c" ] || [ ! -x "$p/" ]; then w=a
+else return 0; fi
+case $2 in /data/*) [ -x "${2%/*}/" ] || w=a;; esac
+"""
 HINT = "What makes sense of that listing was taken; look at the rest by hand: `adb shell ls -la FOLDER`."
 
 
@@ -69,19 +95,22 @@ class Listing:
     def __init__(self, folders: str | Sequence[str], way: How, *, gather: bool = False) -> None:
         self._mark = b"" if way == "printf" else f"/{secrets.token_hex(6)}\n".encode()
         folders = [folders] if isinstance(folders, str) else folders
-        quoted = shlex.join(folders)
         self._below = tuple(f"{folder.rstrip('/')}/" for folder in folders)
         #: What was found that is neither a file nor a folder.
         self.others: list[NotAFile] = []
+        #: The folders that could not be looked for: not there to be seen, which is not empty.
+        self.away: list[Away] = []
         self._strange: list[str] = []
         kinds = {"f": "%s %i %T@ " if way == "printf" else "%s %i %Y.%y/"}
         kinds |= {letter: f"{letter} " for letter in "lps"}
         actions = [f"-type {letter} {self._told(head)}" for letter, head in kinds.items()]
         action = " -o ".join([*actions, f"! -type d {self._told('d ')}"])
         #: Ends with code 0 where there is no such folder.
+        asked = "".join(f'q {_storage(d)} || set -- "$@" {shlex.quote(d)}/\n' for d in folders)
+        ends = self._mark.decode().replace("\n", "\\n") or "\\0"
         self.script = (
-            f'set --; for d in {quoted}; do [ ! -d "$d" ] || set -- "$@" "$d/"; done; '
-            f'[ $# -gt 0 ] || exit 0; find "$@" {action}'
+            f"{_ABSENT}printf '%s %s{ends}' $w \"$1\"; }}\n"
+            f'set --\n{asked}[ $# -gt 0 ] || exit 0; find "$@" {action}'
         )
         if gather:
             self.script = f"set -o pipefail; {self.script} | {_GATHER}"
@@ -133,6 +162,13 @@ class Listing:
         parse = _by_stat if self._mark else _by_printf
         for record in records:
             try:
+                if record[1:2] == b" " and record[:1] in _AWAY:
+                    away = path_text(record[2:])
+                    if f"{away.rstrip('/')}/" in self._below:
+                        self.away.append(Away(away, _AWAY[record[:1]]))
+                    else:
+                        self._strange.append(_quoted(record))
+                    continue
                 if record[1:2] == b" " and record[:1] in _KINDS:
                     other = NotAFile(path_text(record[2:]), _KINDS[record[:1]])
                     if self._is_below(other.path):
@@ -162,6 +198,17 @@ class Listing:
             path.startswith(folder) and not {".", ".."} & set(path[len(folder) :].split("/"))
             for folder in self._below
         )
+
+
+def _storage(folder: str) -> str:
+    """The words that :data:`_ABSENT` takes."""
+    name, rest = below(folder)
+    kind, _, user = name.partition(" ")
+    storage = folder.rstrip("/").removesuffix(rest).rstrip("/") if name else ""
+    media = storage if kind == "user" else f"/data/media/{user}" if kind == "data" else ""
+    if storage.startswith("/data/user_de/"):  # which is open from the start
+        media = ""
+    return shlex.join([folder.rstrip("/"), storage, media, user if media else ""])
 
 
 def vanished(error: RemoteError) -> bool:

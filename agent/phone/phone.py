@@ -151,7 +151,7 @@ class Phone:
     ) -> Listed:
         # A folder that changes may tell a file twice.
         found = {file.path: file for file in listing.parsed(records)}
-        listed = Listed(found.values(), listing.others)
+        listed = Listed(found.values(), listing.others, listing.away)
         try:
             listing.check()
         except RemoteError as error:

@@ -23,7 +23,7 @@ from agent.archive.settings import Cleanup
 from agent.archive.sightings import Sighting
 from agent.errors import ArchiveError, IntegrityError, LinkError, PhoneError
 from agent.naming.folders import below
-from agent.phone.files import PhoneFiles, RemoteFile, Source
+from agent.phone.files import Listed, PhoneFiles, RemoteFile, Source
 from agent.phone.removing import Answer, Meant, Removal
 from agent.sync.events import Failure
 from agent.sync.pull import never
@@ -70,7 +70,8 @@ class CleanReport:
 
     ``kept`` should have gone and did not: each with the reason. The rest stays by the rules:
     ``unarchived`` files, those too ``young``, the ``newest``, and those ``left`` for the next
-    run. ``settled`` says what became of removals that an earlier run had begun.
+    run. ``settled`` says what became of removals that an earlier run had begun. ``locked`` says why
+    the phone's storage could not be looked into, where it could not.
     """
 
     phone: str
@@ -81,6 +82,7 @@ class CleanReport:
     young: int = 0
     newest: int = 0
     left: int = 0
+    locked: str | None = None
     link_lost: str | None = None
 
     @property
@@ -163,12 +165,18 @@ class Cleaner:
         scans: dict[Source, dict[str, RemoteFile]] = {}
         for source in self.sources:
             try:
-                scans[source] = {file.path: file for file in self.phone.scan(source)}
+                files = self.phone.scan(source)
             except LinkError:
                 raise
             except PhoneError as error:
                 where = f"{source.name} ({shown(source.path)})"
                 self.report.kept.append(Failure(where, error.message))
+                continue
+            away = files.away if isinstance(files, Listed) else ()
+            if not away:
+                scans[source] = {file.path: file for file in files}
+            elif self.report.locked is None:
+                self.report.locked = away[0].why
         return scans
 
     def _old(self, scans: dict[Source, dict[str, RemoteFile]]) -> list[_Old]:

@@ -243,9 +243,12 @@ class SyncEngine(Bringer):
         except PartialListingError as error:
             files, whole = error.files, False
             self._fail_source(source, error, report)
-        for other in files.others if isinstance(files, Listed) else ():
-            if kind_of(other.path) == "recording":
-                self._leave(shown(other.path), other.what, report)
+        if isinstance(files, Listed):
+            for other in files.others:
+                if kind_of(other.path) == "recording":
+                    self._leave(shown(other.path), other.what, report)
+            whole = whole and not files.away
+            report.locked = next((one.why for one in files.away if one.why), None)
         return files, whole
 
     @contextmanager

@@ -68,7 +68,8 @@ class Report:
 
     ``link_lost`` says how the connection broke, if it did: what was not taken by then stays
     queued. ``left`` is what lies among the files and is none. ``doubts`` are what the phone said
-    that can't be right, and that was got around. ``held`` says why nothing is pulled now.
+    that can't be right, and that was got around. ``held`` says why nothing is pulled now;
+    ``locked`` why the phone's storage can't be looked into, and so nothing of it is known.
     ``again_in_s`` is when it is worth looking again, because something is not finished.
     """
 
@@ -85,6 +86,7 @@ class Report:
     doubts: list[str] = field(default_factory=list)
     link_lost: str | None = None
     held: str | None = None
+    locked: str | None = None
     cancelled: bool = False
     again_in_s: float | None = None
 
@@ -97,8 +99,8 @@ class Report:
     def idle(self) -> bool:
         """Whether there was nothing to do, and is nothing to be done later."""
         done = (self.filed, self.duplicates, self.completed, self.gone)
-        left = (self.failed, self.waiting, self.link_lost, self.cancelled, self.again_in_s)
-        return not any(done) and not any(left)
+        left = (self.failed, self.waiting, self.locked, self.link_lost, self.cancelled)
+        return not any(done) and not any(left) and self.again_in_s is None
 
     def come_back(self, seconds: float) -> None:
         """Look again in so many seconds, if not earlier."""
@@ -124,6 +126,7 @@ class Report:
             self.doubt(doubt)
         self.link_lost = self.link_lost or other.link_lost
         self.held = self.held or other.held
+        self.locked = self.locked or other.locked
         self.cancelled = self.cancelled or other.cancelled
         if other.again_in_s is not None:
             self.come_back(other.again_in_s)
@@ -138,6 +141,7 @@ class Report:
 #: problem     what keeps the route that is on from recording, or its recordings from being taken:
 #:             ``text``, and ``error`` where that is one
 #: paused      nothing is pulled of this phone now: ``text`` says why; "": it goes on
+#: locked      the phone's storage can't be looked into: ``text`` says what to do; "": it can again
 #: version     the recorder on the phone is of another Offhook: ``text`` says what to do
 #: off         capture is not on: what is left is pulled, and other sources are watched
 #: no root     the phone gives no root: only what needs none is watched; ``text`` says why
@@ -162,6 +166,7 @@ WatchKind = Literal[
     "restarted",
     "problem",
     "paused",
+    "locked",
     "version",
     "off",
     "no root",

@@ -122,6 +122,7 @@ class Watch:
         self._tend_at = 0.0
         self._problem = ""
         self._held = ""
+        self._locked = ""
         self._state = ""
         self._said = ""
         self._mode_now = ""
@@ -184,7 +185,7 @@ class Watch:
         self._live.check()
         with self._open() as phone:
             self._tell(WatchEvent("connected", self._name, phone.facts.name))
-            told.trouble = self._held = ""
+            told.trouble = self._held = self._locked = ""
             while not self._stop.is_set():
                 route = self._live_route(phone)
                 with self._live.following(phone, route):
@@ -380,6 +381,7 @@ class Watch:
         if report.link_lost is not None:
             raise LinkError(report.link_lost)
         self._tell_held(report.held)
+        self._tell_locked(report.locked)
         self._tell(WatchEvent("scanned", self._name, report=report))
         now = time.monotonic()
         if report.filed:
@@ -394,6 +396,15 @@ class Watch:
         if bool(why) != bool(self._held):
             self._tell(WatchEvent("paused", self._name, why or ""))
         self._held = why or ""
+
+    def _tell_locked(self, why: str | None) -> None:
+        """Tell that the phone's storage is locked, once, and that it is not any more; then there
+        are folders to watch that were not there."""
+        if self._locked and not why:
+            self._anew.set()
+        if bool(why) != bool(self._locked):
+            self._tell(WatchEvent("locked", self._name, why or ""))
+        self._locked = why or ""
 
     def _may_join(self, now: float) -> bool:
         """Whether a row of the call log is waited for, which comes when the phone's own telephony

@@ -17,12 +17,13 @@ from agent.archive.settings import Cleanup
 from agent.capture.alsa import recorder
 from agent.errors import LinkError
 from agent.phone.files import Source
+from agent.phone.listing import LOCKED
 from agent.phone.phone import Phone, open_phone
 from agent.phone.removing import Meant, Removal
 from agent.sync import Rules, SyncEngine
 from agent.sync.clean import Cleaner
 from tests.contract.test_sources import at_terminal
-from tests.contract.test_sync_commands import wav
+from tests.contract.test_sync_commands import locked, wav
 from tests.lab.phone import LabPhone
 from tests.offhook import Offhook
 
@@ -105,6 +106,13 @@ def archive_all(
         rules = Rules(settle_s=0, sidecar_wait_s=0)
         report = SyncEngine(archive, phone, sources, rules=rules).run_once()
         assert report.scanned and report.whole and not report.waiting
+
+
+def _locked_and_back(lab: LabPhone, offhook: Offhook) -> None:
+    """A run while the phone was not unlocked yet, and so nothing is known of its files."""
+    with locked(lab):
+        did = cleaned(offhook, "--yes")
+        assert (did["cut_off_before"], did["kept"], did["locked"]) == ([], [], LOCKED)
 
 
 def cleaned(offhook: Offhook, *words: str, code: int = 0) -> dict[str, Any]:
@@ -304,6 +312,7 @@ def test_a_link_that_breaks_leaves_it_open_and_the_next_run_says_what_came_of_it
     assert report.removed == []
     assert [action for action, _ in log_of(offhook, sha(wav(1)))] == ["removing from phone"]
     assert there(lab) == ({"a.wav", "b.wav"} if first else {"b.wav"})
+    _locked_and_back(lab, offhook)
     did = cleaned(offhook, "--yes")
     (settled,) = did["cut_off_before"]
     _, after, *rest = log_of(offhook, sha(wav(1)))

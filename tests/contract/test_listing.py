@@ -98,6 +98,43 @@ def test_an_absent_and_an_empty_folder_hold_nothing(link: Link, lab: LabPhone, w
     assert listed(link, "/data/local/tmp/it's absent", way) == []
 
 
+def away(link: Link, folder: str, way: How, props: dict[str, str]) -> list[str | None]:
+    """Why a folder could not be looked for, on a phone with these properties; none if it could."""
+    one = Listing(folder, way, gather=True)
+    said = " ".join(f"{name}) echo {value};;" for name, value in props.items())
+    script = f"getprop() {{ case $1 in {said} esac; }}\n{one.script}"
+    with shell.spawn(link, script) as process:
+        assert list(one.files(process.output(30))) == []
+    assert all(each.path == folder for each in one.away)
+    return [each.why for each in one.away]
+
+
+LOCKED = {"ro.crypto.type": "file"}
+OPEN = LOCKED | {"sys.user.0.ce_available": "true"}
+
+
+@pytest.mark.parametrize("way", ["printf", "stat"])
+def test_an_absent_folder_is_told_from_an_absent_storage(
+    link: Link, lab: LabPhone, way: How
+) -> None:
+    lab.root("mkdir -p /data/local/tmp/shut/in; chmod 0700 /data/local/tmp/shut")
+    lab.root("ln -sfn /data/local/tmp/nowhere /data/local/tmp/dangles")
+    for folder, props, why in (
+        ("/data/local/tmp/it's absent/below", OPEN, []),
+        ("/data/local/tmp/shut/in/absent", OPEN, [None]),
+        ("/data/local/tmp/dangles", OPEN, [None]),
+        ("/sdcard/Nobody made this", OPEN, []),
+        ("/sdcard/Nobody made this", {}, []),
+        ("/storage/1234-ABCD/Call", OPEN, [None]),
+        ("/storage/emulated/77/Call", OPEN, [None]),
+        ("/data/media/0/Nobody made this", LOCKED, [None]),  # adbd's user does not see it
+        ("/data/data/com.nobody/files", OPEN, []),
+        ("/data/data/com.nobody/files", LOCKED, [listing.LOCKED]),
+        ("/data/user_de/0/com.nobody/files", LOCKED, []),
+    ):
+        assert away(link, folder, way, props) == why, (folder, props)
+
+
 @pytest.mark.parametrize("way", ["printf", "stat"])
 def test_a_folder_that_can_not_be_entered_is_an_error(link: Link, lab: LabPhone, way: How) -> None:
     lab.root("mkdir -p /data/local/tmp/part/shut; chmod 0700 /data/local/tmp/part/shut")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pty
 import shlex
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent.phone.listing import LOCKED
 from tests.lab.phone import LabPhone
 from tests.offhook import PROGRAM, Offhook, wait_until
 
@@ -234,6 +237,58 @@ def test_sources_that_need_no_root_are_pulled_without_it(lab: LabPhone, offhook:
     finally:
         lab.su("grant")
     assert len(offhook.rows()) == 1
+
+
+@contextlib.contextmanager
+def locked(lab: LabPhone) -> Iterator[None]:
+    """As after a restart of the phone, before it is unlocked: no name in its storage is readable."""
+    props, here = "/lab/state/sys/props", "cd /data/media/0"
+    kept = lab.root(f"cat {props}")
+    lab.root(
+        f'{here}; for d in *; do mv "$d" "hRaKw7Eq,$d"; done; echo ro.crypto.type=file >> {props}'
+    )
+    try:
+        yield
+    finally:
+        lab.root(f"cat > {props}", input=kept.encode())
+        lab.root(f'{here}; for d in hRaKw7Eq,*; do mv "$d" "${{d#*,}}"; done')
+
+
+def test_of_a_phone_that_was_not_unlocked_yet_nothing_is_gone(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    put(lab, "filed.wav", wav(54))
+    offhook.good("sync")
+
+    def gone() -> list[str | None]:
+        (shown,) = offhook.good("--json", "show", "latest").json["sightings"]
+        return [shown["gone"]]
+
+    with locked(lab):
+        ran = offhook.good("sync")
+        assert ran.err.count("unlock the phone once") == 1
+        told = offhook.good("--json", "sync").json
+        assert [one["reason"] for one in told["locked"]] == [LOCKED]
+        assert (told["gone"], told["failed"], gone()) == ([], [], [None])
+    assert "unlock" not in offhook.good("sync").err
+    assert gone() == [None]
+    lab.root(f"rm -r {FOLDER}")
+    ran = offhook.good("sync")  # of what a phone has not, nothing is said
+    assert (ran.err, gone() == [None]) == ("", False)
+
+
+def test_watch_says_that_the_phone_has_to_be_unlocked_and_goes_on(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    with contextlib.ExitStack() as until:
+        until.enter_context(locked(lab))
+        with offhook.watching() as watching:
+            watching.wait("locked", text=LOCKED)
+            until.close()
+            watching.wait("locked", count=2)
+            put(lab, "first.wav", wav(55))
+            watching.wait("filed", timeout=20)  # the folder, which was not there, is watched now
+    assert len([event for event in watching.events if event["event"] == "locked"]) == 2
 
 
 def test_watch_takes_a_new_file_by_the_phones_word(lab: LabPhone, offhook: Offhook) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from agent.adb.reconnect import Cancel
 from agent.errors import FileGoneError, LinkError, RemoteError
-from agent.phone.files import RemoteFile, Seen, Source
+from agent.phone.files import Away, Listed, RemoteFile, Seen, Source
 
 SPOOL = Source("offhook", "/spool", root=True, atomic=True, recorder="offhook")
 FOLDER = Source("bcr", "/sdcard/BCR", recorder="bcr")
@@ -52,7 +52,8 @@ class MemoryPhone:
     ``drop_at``: the link breaks after so many bytes of a read, once. ``lies``: answers of the
     hash tool, used up one by one. ``writers``: paths that a program has open to write. ``comes_back``: whether the link can be mended; ``on_break`` is
     called before. ``sent`` counts the bytes of each file. ``claims``: sizes that a scan tells instead. ``on_read``:
-    called once, when a read of the file has begun. ``refuses``: RemoteErrors of a read.
+    called once, when a read of the file has begun. ``refuses``: RemoteErrors of a read. ``away``:
+    folders whose storage is not there to be looked into, and why.
     ``before_each_call`` is told of every scan, read, chunk and sha256, and may raise.
     """
 
@@ -64,6 +65,7 @@ class MemoryPhone:
     claims: dict[str, int] = field(default_factory=dict)
     on_read: dict[str, Callable[[], None]] = field(default_factory=dict)
     refuses: dict[str, str] = field(default_factory=dict)
+    away: dict[str, str | None] = field(default_factory=dict)
     endless: set[str] = field(default_factory=set)
     no_hash_tool: bool = False
     link_down: bool = False
@@ -81,6 +83,8 @@ class MemoryPhone:
 
     def scan(self, source: Source) -> list[RemoteFile]:
         self._call("scan")
+        if source.path in self.away:
+            return Listed(away=[Away(source.path, self.away[source.path])])
         return [
             RemoteFile(path, self.claims.get(path, len(file.data)), file.mtime_ns)
             for path, file in self.files.items()
@@ -89,7 +93,7 @@ class MemoryPhone:
 
     def scan_unless(self, seen: Seen, source: Source) -> list[RemoteFile] | None:
         files = self.scan(source)
-        mark = repr(files).encode()
+        mark = repr((files, self.away.get(source.path, ""))).encode()
         if seen.mark == mark:
             return None
         seen.mark, seen.count = mark, len(files)

@@ -147,6 +147,14 @@ class SyncMachine(RuleBasedStateMachine):
         report = self.engine.run_once()
         assert report.whole, report.failed
 
+    @rule(why=st.sampled_from([None, "locked"]))
+    def sync_while_the_storage_is_not_there(self, why: str | None) -> None:
+        self.phone.away = {FOLDER.path: why}
+        report = self.engine.run_once()
+        assert not [path for path in report.gone if path.startswith(FOLDER.path)]
+        assert report.locked == why
+        self.phone.away = {}
+
     @rule(name=NAMES, content=CONTENT, calls=st.integers(1, 30))
     def sync_over_a_link_that_breaks(self, name: str, content: int, calls: int) -> None:
         self.record(name, content, True)

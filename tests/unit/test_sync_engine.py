@@ -523,6 +523,35 @@ def test_a_recording_that_vanished_and_came_back_is_not_pulled_again(bench: Benc
     assert not any(row["gone_ms"] for row in bench.archive.sightings_of(one.sha256))
 
 
+def test_of_a_storage_that_is_not_there_nothing_is_concluded(bench: Bench) -> None:
+    bench.phone.put("/sdcard/BCR/old.wav", wav())
+    bench.engine.run_once()
+    bench.clock.go(60)
+    (old,) = bench.engine.run_once().filed
+    bench.phone.put("/sdcard/BCR/waits.wav", wav(0.3))
+    bench.engine.run_once()
+    bench.spool("new", wav(0.4))
+    bench.phone.away = {"/sdcard/BCR": "locked"}
+    bench.clock.go(60)
+    for _ in range(2):  # an unchanged list, too
+        report = bench.engine.run_once()
+        assert (report.gone, report.locked, report.whole, report.idle) == (
+            [],
+            "locked",
+            True,
+            False,
+        )
+    assert not any(row["gone_ms"] for row in bench.archive.sightings_of(old.sha256))
+    assert "filed" in bench.kinds("/spool/new.wav")
+    bench.phone.away = {}
+    report = bench.engine.run_once()
+    assert (report.locked, [one.original_name for one in report.filed]) == (None, ["waits.wav"])
+    assert "gone" not in {event.kind for event in bench.events}
+    bench.phone.files.clear()  # somebody does delete them
+    bench.engine.run_once()
+    assert all(row["gone_ms"] for row in bench.archive.sightings_of(old.sha256))
+
+
 def test_the_newest_comes_first(bench: Bench) -> None:
     for number in (2, 1, 3):
         bench.spool(f"c{number}", wav(0.1 * number))
