@@ -30,7 +30,7 @@ from agent.archive.schema import ARCHIVE
 from agent.archive.search import row_of
 from agent.archive.store import Part, Store
 from agent.archive.template import DEFAULT, Template
-from agent.errors import ConfigError, UsageError
+from agent.errors import ArchiveError, ConfigError, UsageError
 from agent.phone.calls import LoggedCall
 from agent.phone.files import RemoteFile
 
@@ -48,7 +48,8 @@ class Archive:
     With ``write=True`` it is locked for filing (BusyError if somebody else has it) and what a
     killed run left half done is finished or removed, but for what it recorded here itself
     (:mod:`agent.archive.live`). ``purpose`` is told to who finds it locked. ``template`` names
-    what is filed from now on, and may be changed at any time.
+    what is filed from now on, and may be changed at any time. ``tell`` is told, as it is opened, of
+    each file that could not be finished.
     """
 
     actor = f"offhook {__version__}"
@@ -61,6 +62,7 @@ class Archive:
         purpose: str = "sync",
         clock: Callable[[], int] = now_ms,
         template: Template = DEFAULT,
+        tell: Callable[[ArchiveError], None] = lambda _: None,
     ) -> None:
         self.home = home
         self.template = template
@@ -69,7 +71,7 @@ class Archive:
         self.lock = WriterLock(home / LOCK, purpose)
         #: Held by the thread that files; several phones share an archive.
         self.filing = threading.RLock()
-        self._write = write
+        self._write, self._tell = write, tell
         self._index: Index | None = None
 
     def __enter__(self) -> Self:
@@ -89,7 +91,8 @@ class Archive:
             self.ensure(arrivals.ARRIVALS)
             if self._write:
                 self.lock.acquire()
-                filing.recover(self)
+                for left in filing.recover(self):
+                    self._tell(left)
                 self.store.clean({self.store.locate(one.part) for one in live.parts(self)})
             undo.pop_all()
         return self

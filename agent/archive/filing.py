@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 5  # another program may take a name between our look and our rename
 
+_UNREAD = (
+    "It is tried again each time that something is filed. Make the file readable for its owner, who has "
+    "to run Offhook; if the disk can't read it, save what it still holds, and move that file out of the "
+    "archive's folder: what the phone still has is pulled anew."
+)
+
 #: Facts that fill a column of their own, and what such a column takes.
 FACT_COLUMNS: dict[str, type] = {
     "route": str,
@@ -171,29 +177,38 @@ def file_parts(
             part.discard()
 
 
-def recover(archive: Archive) -> int:
-    """Finish what a killed run had begun to file; returns how many recordings that gave."""
+def recover(archive: Archive) -> list[ArchiveError]:
+    """Finish what a killed run had begun to file; why it could not, of each file that the disk
+    does not give. That one is left as it is until the next time, and keeps nothing else."""
     with archive.reading() as db:
         begun = list(db.query("SELECT * FROM filing"))
-    finished = 0
+    left = []
     for row in begun:
-        final = archive.store.locate(row["path"])
-        with disk_errors(final):
-            whole = final.is_file() and sha256_of(final) == row["sha256"]
-            if whole:
-                sync_folder(final.parent)  # the run may have died before it had done that
+        try:
+            _recover(archive, row)
+        except ArchiveError as error:
+            left.append(
+                ArchiveError(f"what was begun to be filed stays unfinished: {error}", hint=_UNREAD)
+            )
+    return left
+
+
+def _recover(archive: Archive, row: Mapping[str, Any]) -> None:
+    final = archive.store.locate(row["path"])
+    with disk_errors(final):
+        whole = final.is_file() and sha256_of(final) == row["sha256"]
         if whole:
-            _finish(archive, row["path"], json.loads(row["work"]))
-            finished += 1
-            continue
-        with archive.writing() as db:
-            known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [row["path"]]).fetchone()
-            # A name reserved on a disk without hard links, and nothing renamed onto it.
-            with disk_errors(final):
-                if not known and final.is_file() and final.stat().st_size == 0:
-                    final.unlink()
-            db.execute("DELETE FROM filing WHERE path = ?", [row["path"]])
-    return finished
+            sync_folder(final.parent)  # the run may have died before it had done that
+    if whole:
+        _finish(archive, row["path"], json.loads(row["work"]))
+        return
+    with archive.writing() as db:
+        known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [row["path"]]).fetchone()
+        # A name reserved on a disk without hard links, and nothing renamed onto it.
+        with disk_errors(final):
+            if not known and final.is_file() and final.stat().st_size == 0:
+                final.unlink()
+        db.execute("DELETE FROM filing WHERE path = ?", [row["path"]])
 
 
 def index_text(db: Database, row_id: int, values: Mapping[str, str]) -> None:
@@ -266,19 +281,22 @@ def _left(archive: Archive, part: Part, new: NewRecording) -> PurePosixPath | No
 
 def _is_left(archive: Archive, part: Part, path: PurePosixPath) -> bool:
     """Whether the same bytes have that name, but are in no index: theirs was lost in a power cut,
-    or the disk failed when they had just got it."""
+    or the disk failed when they had just got it. What can't be read is none that is known."""
     final = archive.store.locate(path)
     try:
         found = final.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return False
     with archive.reading() as db:
         known = db.execute("SELECT 1 FROM recordings WHERE path = ?", [str(path)]).fetchone()
     if known or not stat.S_ISREG(found.st_mode) or found.st_size != part.size:
         return False
-    with disk_errors(final):
+    try:
         if sha256_of(final) != part.sha256:
             return False
+    except OSError:
+        return False
+    with disk_errors(final):
         sync_folder(final.parent)
     return True
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database, Migrations
 
-from agent.archive import Archive, Fact, NewRecording, Recording
+from agent.archive import Archive, Fact, NewRecording, Recording, filing, store
 from agent.archive.filing import file_part
 from agent.archive.lock import held_for
 from agent.errors import (
@@ -332,6 +332,54 @@ def test_a_filing_that_was_cut_off_is_finished_at_the_next_start(tmp_path: Path)
         assert found.sha256 == recording.sha256
         with archive.reading() as db:
             assert db.execute("SELECT count(*) FROM filing").fetchone()[0] == 0
+
+
+@pytest.mark.parametrize("pulled_again", [False, True])
+def test_an_unfinished_filing_that_can_not_be_read_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pulled_again: bool
+) -> None:
+    told: list[ArchiveError] = []
+
+    def begun(archive: Archive) -> list[str]:
+        with archive.reading() as db:
+            return [path for (path,) in db.execute("SELECT path FROM filing ORDER BY path")]
+
+    with Archive(tmp_path, write=True) as archive:
+        archive.add_phone("P1")
+        one, two = put(archive, b"one", name="1.wav"), put(archive, b"two", name="2.wav")
+        with archive.writing() as db:
+            for row in list(db.query("SELECT * FROM recordings")):
+                path, sha256 = row.pop("path"), row["sha256"]
+                del row["id"]
+                work = json.dumps({"row": row, "sighting": None, "remote": None, "how": {}})
+                db.execute("INSERT INTO filing VALUES (?, ?, ?)", [path, sha256, work])
+            db.execute("DELETE FROM search")
+            db.execute("DELETE FROM recordings")
+    ill = archive.store.locate(one.path)
+
+    def sick(path: Path) -> str:
+        if path == ill:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return store.sha256_of(path)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(filing, "sha256_of", sick)
+        for count in (1, 2):  # said once at each opening
+            with Archive(tmp_path, write=True, tell=told.append) as archive:
+                assert archive.has(two.sha256)
+                assert begun(archive) == [one.path]
+                assert [one.path in each.message for each in told] == [True] * count
+                assert told[0].hint is not None
+        if pulled_again:
+            with Archive(tmp_path, write=True) as archive:
+                again = put(archive, b"one", name="1.wav")
+                assert (again.sha256, begun(archive)) == (one.sha256, [])
+                assert again.path != one.path
+    assert ill.read_bytes() == b"one"  # it was left alone
+    with Archive(tmp_path, write=True) as archive:
+        assert begun(archive) == []
+        assert archive.file_of(archive.recording(one.sha256)).read_bytes() == b"one"
+        assert (archive.recording(one.sha256).path == one.path) != pulled_again
 
 
 def test_parts_of_a_dead_run_are_removed_but_only_by_a_writer(tmp_path: Path) -> None:
