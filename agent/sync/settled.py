@@ -107,14 +107,14 @@ def _unchanged(scene: Scene) -> Settled:
     return _unless_written(scene, scene.rules.settle_s - scene.unchanged_s)
 
 
-def _unless_written(scene: Scene, wait_s: float) -> Settled:
+def _unless_written(scene: Scene, wait_s: float, *flags: str) -> Settled:
     """What an app records of a call of its own stands still between two of its writes, and no
     call is on as far as Android says. A program that never closes a file only delays it."""
     rules = scene.rules
     left_s = max(rules.held_s - scene.unchanged_s, 0.0)
     if wait_s <= 0 < left_s and scene.written():
         return Settled(min(rules.settle_s, left_s))
-    return Settled(max(wait_s, 0.0))
+    return Settled(max(wait_s, 0.0), flags)
 
 
 def _in_place(scene: Scene) -> Settled:
@@ -158,12 +158,13 @@ def _bcr(scene: Scene) -> Settled:
     if is_theirs(source, scene.sighting.path):
         return Settled(theirs=True)
     if _bcr_logged(scene):
-        return _until(rules.leftover_s, scene.quiet_s(), CUT, *((NOT_MOVED,) if staging else ()))
+        moved = (NOT_MOVED,) if staging else ()
+        return _unless_written(scene, rules.leftover_s - scene.quiet_s(), CUT, *moved)
     if staging:
-        return _until(rules.leftover_s, scene.quiet_s(), NOT_MOVED)
-    if "sidecars" in source.traits or _bcr_copied(scene):
-        return _until(rules.sidecar_wait_s, scene.unchanged_s)
-    return _until(rules.settle_s, scene.unchanged_s)
+        return _unless_written(scene, rules.leftover_s - scene.quiet_s(), NOT_MOVED)
+    waits_for_more = "sidecars" in source.traits or _bcr_copied(scene)
+    patience_s = rules.sidecar_wait_s if waits_for_more else rules.settle_s
+    return _unless_written(scene, patience_s - scene.unchanged_s)
 
 
 #: The beginning of a name by BCR's own template: ``20230414_215701.088-0400``.

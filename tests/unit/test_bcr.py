@@ -213,6 +213,22 @@ def test_parts_that_a_crash_left_come_when_nothing_has_moved_for_long(bench: Ben
     assert bench.filed(later=5) == [(f"{name}.wav", ["cut", "not moved"])]
 
 
+@pytest.mark.parametrize("traits", [set(), {"staging"}, {"sidecars"}])
+def test_what_bcr_still_has_open_waits_where_root_can_tell(bench: Bench, traits: set[str]) -> None:
+    name, sound = "20260101_101010+0100_IN.wav", wav(0.4)
+    source = Source("bcr 0", "/data/media/0/BCR", True, recorder="bcr", traits=frozenset(traits))
+    engine = SyncEngine(bench.archive, bench.phone, [source])
+    bench.phone.writers.add(f"/storage/emulated/0/BCR/{name}")
+    for size in (len(sound) // 2, len(sound)):  # no call is on, as far as Android says
+        bench.phone.put(f"{source.path}/{name}", sound[:size], bench.clock.ms)
+        engine.run_once()
+        bench.clock.go(60)
+        assert engine.run_once().filed == []
+    bench.phone.writers.clear()
+    (filed,) = engine.run_once().filed
+    assert (filed.size, filed.flags) == (len(sound), ["not moved"] if "staging" in traits else [])
+
+
 def test_files_of_others_are_left_in_a_shared_folder(bench: Bench) -> None:
     shared = Source("all", "/users", recorder="bcr", traits=frozenset({"shared"}))
     engine = SyncEngine(bench.archive, bench.phone, [replace(shared, name="bcr folder")])
