@@ -20,7 +20,7 @@ from agent.archive.lock import held_for
 from agent.cli.common import App, pass_app
 from agent.cli.rows import as_json, iso, when
 from agent.cli.stopping import Signals
-from agent.errors import BusyError, NoPhoneError, PartialError, UsageError
+from agent.errors import BusyError, NoPhoneError, OffhookError, PartialError, UsageError
 from agent.naming.number import known_region
 from agent.naming.zone import zone_of
 from agent.sync.inbox.find import LocalFile, find
@@ -68,7 +68,7 @@ def import_(
     app.json = app.json or json_too
     place = Place(None if zone is None else zone_of(zone), _region(region), app.config.names)
     done: list[Outcome] = []
-    stopped = False
+    stopped, failed = False, None
     with _archive(app, dry_run) as archive, Signals() as stop:
         serial = _serial(archive, phone or app.phone, new_phone, dry_run)
         own = (archive.store.root, archive.home / ASIDE)
@@ -89,9 +89,13 @@ def import_(
                 done.extend(run(found, handle, stop))
             except Cancelled:
                 stopped = True
+            except OffhookError as error:  # a full disk: what is done is listed all the same
+                failed = error
             finally:
                 joined = 0 if dry_run else join_all(archive, done)
     _print(app, done, dry_run=dry_run, joined=joined)
+    if failed is not None:
+        raise failed
     if stopped:
         app.note("Stopped. What is listed is done; start it again for the rest.")
         raise click.exceptions.Exit(130)

@@ -180,11 +180,13 @@ def _systemd(app: App) -> _Kind:
     keys = Path(environment.get("ANDROID_USER_HOME") or Path.home() / ".android")
     desk = app.config.desk
     folders = (keys, *([desk.inbox.folder] if desk.inbox else []))
+    archive = app.home / "archive"
+    elsewhere = [archive.resolve()] if archive.is_symlink() else []
     text = unit.systemd_unit(
         _command(),
         app.home,
         environment,
-        folders,
+        (*folders, *elsewhere),
         runs_hook=bool(desk.hook.on_recording),
     )
     control, name = ("systemctl", "--user"), f"{unit.NAME}.service"

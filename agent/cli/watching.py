@@ -114,9 +114,12 @@ class _Lines:
             "quiet": (shown(event.text), "bold red"),
             "clipping": (shown(event.text), "yellow"),
             "on": (f"{shown(event.text)}; the recording goes on while it can", "yellow"),
-            "inbox": (shown(event.text), "bold red"),
+            "inbox": (f"{shown(event.text)}{_hint(event)}", "bold red"),
             "archive": (shown(event.text), "bold red"),
-            "settings": (f"offhook.toml: {shown(event.text)}", "bold red" if event.error else ""),
+            "settings": (
+                f"offhook.toml: {shown(event.text)}{_hint(event)}",
+                "bold red" if event.error else "",
+            ),
             "desktop": (shown(event.text), "yellow"),
             "not live": (f"nothing is recorded: {shown(event.text)}{_hint(event)}", "bold red"),
         }
@@ -132,6 +135,8 @@ class _Lines:
         }
         if isinstance(event, WatchEvent) and event.text:
             body["text"] = event.text
+        if isinstance(event, SyncEvent) and event.kind in ("failed", "left", "duplicate", "doubt"):
+            body |= {"path": event.path} if event.path else {}
         if event.recording is not None:
             body["recording"] = as_json(event.recording)
         if isinstance(event, SyncEvent) and event.error:

@@ -504,7 +504,7 @@ def test_a_file_of_no_sound_in_the_inbox_is_told_once(offhook: Offhook) -> None:
         inbox = offhook.home / "inbox"
         wait_until(inbox.is_dir, 90)
         (inbox / "a.mp3").write_bytes(distinct(1))
-        there.wait("left")
+        there.wait("left", path=str(inbox / "a.mp3"))
         (inbox / "b.wav").write_bytes(wav())
         there.wait("filed")
         end(there)

@@ -12,13 +12,16 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from agent.archive import Archive
 from agent.cli import serving
 from agent.cli.common import App
+from agent.cli.desktop import Desktop
 from agent.config import home_dir, load_config
 from agent.desk import unit
 from agent.desk.hook import Hooks
@@ -26,6 +29,7 @@ from agent.desk.manager import Manager
 from agent.desk.notices import NO_PROGRAM, Notices, command_of
 from agent.desk.settings import HookSetting, NotifySetting
 from agent.errors import ConfigError, OffhookError, UsageError
+from agent.sync.events import WatchEvent
 from tests.offhook import wait_until
 
 # Settings
@@ -293,6 +297,14 @@ def test_installed_it_runs_and_uninstalled_nothing_is_left(
     assert "There is no service" in run(home, "uninstall").output
 
 
+def test_an_archive_that_is_a_link_can_be_written_by_the_service(
+    systemd: Systemd, tmp_path: Path
+) -> None:
+    assert f"ReadWritePaths=-{tmp_path}/disk" not in run(tmp_path, "install", "--print").output
+    (tmp_path / "archive").symlink_to(tmp_path / "disk")
+    assert f"ReadWritePaths=-{tmp_path}/disk" in run(tmp_path, "install", "--print").output
+
+
 def test_settings_with_a_mistake_hide_no_service_and_keep_none(
     systemd: Systemd, tmp_path: Path
 ) -> None:
@@ -469,6 +481,36 @@ def test_a_command_that_prints_without_end_does_not_fill_the_disk(
 
 
 # Notices
+
+
+def test_a_phone_that_is_away_for_long_is_told_once_and_not_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, shown = [0.0], []
+    monkeypatch.setattr("agent.cli.desktop.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(Notices, "show", lambda _, title, body: shown.append((title, body)))
+    config(tmp_path, "[notify]\ngone_min = 30\n")
+
+    def later(minutes: float) -> None:
+        now[0] += minutes * 60
+        desktop.turn()
+
+    with Archive(tmp_path) as archive:
+        desktop = Desktop(App(home=tmp_path), archive, lambda _: None)
+        for phone in ("Ada's", "Eve's", "desk"):
+            desktop.take(WatchEvent("lost", phone))
+        later(29)
+        desktop.take(WatchEvent("connected", "desk"))
+        desktop.take(WatchEvent("lost", "Ada's"))  # still
+        desktop.forget("Eve's")
+        assert shown == []
+        later(1)
+        later(60)
+        assert shown == [("Phone away", "A watched phone has been out of reach for 30 minutes.")]
+        desktop.take(WatchEvent("connected", "Ada's"))
+        desktop.take(WatchEvent("lost", "Ada's"))
+        later(30)
+        assert len(shown) == 2
 
 
 def test_a_text_is_never_part_of_a_script_or_an_option(

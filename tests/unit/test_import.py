@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from agent.archive import Archive
 from agent.archive.audit import audit
 from agent.capture.alsa.recorder import SOURCE
+from agent.cli.common import App
+from agent.cli.importing import import_
 from agent.errors import DiskFullError
 from agent.phone.calls import LoggedCall
 from agent.sync.inbox import settle
@@ -301,6 +304,26 @@ def test_a_full_disk_ends_it_and_leaves_no_half_file(
         desk.go()
     monkeypatch.undo()
     assert desk.go()["a.wav"].action == "filed"
+
+
+def test_what_was_filed_before_the_disk_was_full_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.wav").write_bytes(wav(1 + number))
+    take = Importer.take
+
+    def full(self: Importer, file: LocalFile) -> Outcome:
+        if file.path.endswith("2.wav"):
+            raise DiskFullError("no room left")
+        return take(self, file)
+
+    monkeypatch.setattr(Importer, "take", full)
+    app = App(home=tmp_path / "home", json=True)
+    words = [str(tmp_path / f"{number}.wav") for number in range(3)]
+    result = CliRunner().invoke(import_, words, obj=app, standalone_mode=False)
+    assert isinstance(result.exception, DiskFullError)
+    assert [one["action"] for one in json.loads(result.output)["files"]] == ["filed", "filed"]
 
 
 def test_a_file_that_kills_the_program_by_its_sound_is_filed_unheard(desk: Desk) -> None:

@@ -295,6 +295,18 @@ def test_a_mistake_over_one_file_holds_up_no_other(
     assert "Ada" not in str(said)
 
 
+def test_a_phone_that_is_not_known_is_told_once(bench: Bench) -> None:
+    bench.open(phone="dsek")
+    bench.put("a.wav", wav())
+    bench.look(3)
+    assert bench.kinds() == ["inbox", "filed"]
+    bench.archive.add_phone("S1", alias="dsek")
+    bench.put("b.wav", wav(2))
+    bench.look(3)
+    assert bench.kinds() == ["inbox", "filed", "filed"]
+    assert {one.phone for one in bench.archive.recordings()} == {None, "S1"}
+
+
 def test_a_folder_that_can_not_be_had_is_told_once(bench: Bench) -> None:
     setting = InboxSetting(bench.folder / ("x" * 300))
     bench.inbox = Inbox(bench.archive, setting, bench.told.append, bench.stop)

@@ -68,8 +68,7 @@ class Inbox:
         self._seen: dict[str, LocalFile] = {}
         self._sidecars: dict[str, int] = {}
         self._failures: dict[str, tuple[LocalFile, float, float]] = {}  # path: next try, pause
-        self._problem = ""
-        self._unmoved = ""
+        self._problems: dict[str, str] = {}  # by what they are about
 
     def run(self) -> None:
         """Until told to stop."""
@@ -157,10 +156,15 @@ class Inbox:
     def _importer(self) -> Importer:
         setting = self._setting
         names = folders_of(self._archive)
+        phone = names.get(setting.phone) if setting.phone else None
+        problem = ""
+        if setting.phone and phone is None:
+            problem = f"no phone is known as {shown(setting.phone)!r}: what comes is nobody's"
+        self._tell_problem(problem, about="phone")
         return Importer(
             self._archive,
             NAME,
-            default_phone=names.get(setting.phone) if setting.phone else None,
+            default_phone=phone,
             place=Place(setting.zone, setting.region, self._own),
             folders=names,
             cancel=self._stop,
@@ -262,12 +266,10 @@ class Inbox:
                     self._move_one(Path(path))
         except OSError as error:
             problem = f"a file can't be moved to {FILED}: {reason_of(error)}"
-            if problem != self._unmoved:
-                self._tell(WatchEvent("inbox", NAME, problem))
-            self._unmoved = problem
+            self._tell_problem(problem, about="moving")
             self._later(file)
             return
-        self._unmoved = ""
+        self._tell_problem("", about="moving")
         arrival = Arrival(NAME, file.path, file.size, file.mtime_ns)
         with self._archive.writing() as db:
             arrivals.moved(db, arrival, self._archive.clock())
@@ -338,10 +340,13 @@ class Inbox:
             )
         )
 
-    def _tell_problem(self, problem: str, error: OffhookError | None = None) -> None:
-        if problem and problem != self._problem:
+    def _tell_problem(
+        self, problem: str, error: OffhookError | None = None, *, about: str = "looking"
+    ) -> None:
+        """Tell a problem once for as long as it is the same; none: it is over."""
+        if problem and problem != self._problems.get(about):
             self._tell(WatchEvent("inbox", NAME, problem, error=error))
-        self._problem = problem
+        self._problems[about] = problem
 
     def _forget(self, paths: set[str]) -> None:
         self._looks.forget_others(paths)
