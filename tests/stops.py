@@ -185,8 +185,8 @@ class Driver:
 
     def _kill_shell(self, one: Round) -> bool:
         """One of the processes that adbd has started, for whoever is at the other end."""
-        lines = self.phone.root("ps -A -o PID,PPID,COMM").splitlines()[1:]
-        parents = {int(pid): (int(parent), name) for pid, parent, name in map(_three, lines)}
+        listed = self.phone.root("ps -A -o PID,PPID,COMM")
+        parents = {pid: (parent, name) for pid, parent, name in _processes(listed)}
         roots = {pid for pid, (_, name) in parents.items() if name == "adbd"}
         below: list[int] = []
         grown = True
@@ -214,10 +214,21 @@ class Driver:
                 now = self.phone.machine.mixer()
                 left = [name for name in held if now.get(name) != held[name]]
                 one.wrong.append(f"controls are left set: {left}")
-        running = self.phone.root("ps -A -o ARGS; exit 0")
+        # What was killed may have left a child that ends with the next thing it does.
+        if not _soon(lambda: not self._more_than_one(), 3):
+            one.wrong += self._more_than_one()
+
+    def _more_than_one(self) -> list[str]:
+        """Of what there has to be one at most."""
+        running = _processes(self.phone.root("ps -A -o PID,PPID,ARGS; exit 0"))
+        found = []
         for what in ("offhookd.sh run", "offhookd.sh supervise", "offhook-pcm capture"):
-            if running.count(what) > 1 + running.count(f"grep {what}"):
-                one.wrong.append(f"{running.count(what)} × {what}")
+            own = {pid: parent for pid, parent, args in running if what in args}
+            # A shell forks before it runs a program: for a moment it is there twice.
+            count = sum(parent not in own for parent in own.values())
+            if count > 1:
+                found.append(f"{count} × {what}")
+        return found
 
     def _disable(self, one: Round) -> None:
         since = time.monotonic()
@@ -249,9 +260,10 @@ class Driver:
                 one.wrong.append(f"silent, or not verified: {row}")
 
 
-def _three(line: str) -> tuple[str, str, str]:
-    pid, parent, name = line.split(None, 2)
-    return pid, parent, name
+def _processes(listed: str) -> list[tuple[int, int, str]]:
+    """What ``ps`` says of process, parent and name or words, without its first line."""
+    lines = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    return [(int(pid), int(parent), words) for pid, parent, words in lines]
 
 
 def _seconds(said: str) -> float:
