@@ -176,5 +176,8 @@ class PhoneFiles(Protocol):
         """The files that programs have open to write, as root sees it, by the paths that those
         programs have for them; only names that end with one of ``suffixes`` (``.wav``)."""
 
+    def clock_ms(self) -> int:
+        """The phone's own time, by which its files are dated, to the second."""
+
     def in_call(self) -> bool:
         """Whether a call is on: ringing, dialing, active or held. True where it can't be told."""

@@ -7,7 +7,7 @@ killed anywhere is made good by the next one. Nothing on the phone is changed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -146,6 +146,11 @@ class SyncEngine(Bringer):
         """Go through unchanged lists, too, in the next scan: what is known of their files was
         changed by somebody else."""
         self._idle.clear()
+
+    def closed(self, paths: Iterable[str]) -> None:
+        """The phone told that these files were closed after they had been written: what is found
+        there by the next scan needs no long wait."""
+        self._scenes.close(paths)
 
     def _look(self, look: _Look, cancel: Cancel, retry_failed: bool) -> None:
         """What there is to take of a source."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 from agent.capture.alsa import recorder
 from agent.sync.lines import Lines
 
+_MOST_CLOSED = 1000
+
 
 class News:
     """Gathers the watcher's lines (inotifyd's: letters, folder, name).
 
-    ``files``: a scan is worth while. ``state``: the recorder does something else now. ``moved``: a
+    ``files``: a scan is worth while. ``closed``: the paths of what was closed after writing. ``state``: the recorder does something else now. ``moved``: a
     folder is gone; another may stand in its place. Who has seen to one of them takes it back.
     """
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self.files = self.state = self.moved = False
+        self.closed: set[str] = set()
 
     def hear(self, timeout: float) -> bool:
         """Take in what was told, waiting for the first of it; whether there is anything to see
@@ -26,7 +29,10 @@ class News:
             folder, _, name = rest.partition("\t")
             self.moved |= "D" in letters or "x" in letters
             self.state |= (folder, name) == (f"{recorder.HOME}/run", "state")
-            self.files |= _is_news(folder, name)
+            if _is_news(folder, name):
+                self.files = True
+                if "w" in letters and len(self.closed) < _MOST_CLOSED:
+                    self.closed.add(f"{folder}/{name}")
             line = self._lines.next(0)
         return self.files or self.state or self.moved
 

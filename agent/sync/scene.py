@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from agent.adb.reconnect import Cancel
@@ -39,12 +39,20 @@ class Scenes:
         self._spotted: dict[Source, Spotted] = {}
         self._read: dict[tuple[int, int, int], Sidecar | None] = {}
         self._asked: dict[str, tuple[int, Any]] = {}  # what the phone said in this run, and when
+        #: Files that were closed after they were written: with what size and date, when that is known.
+        self._closed: dict[tuple[str, str], tuple[int, int] | None] = {}
         self._call_ms = 0  # when a call was last seen to be on
         self._idle_ms: int | None = None  # since when none has been
 
     def begin(self) -> None:
         """A run begins: what the phone said before is old."""
         self._asked.clear()
+
+    def close(self, paths: Iterable[str]) -> None:
+        """The phone told that these files were written and closed; before they are scanned."""
+        if len(self._closed) > _MOST_READ:
+            self._closed.clear()
+        self._closed.update({below(path): None for path in paths})
 
     def keep(self, source: Source, spotted: Spotted) -> None:
         """A scan's result."""
@@ -87,6 +95,8 @@ class Scenes:
                 lambda: self._read_once(source, beside, cancel) if beside else None,
                 {other: found for other, found in self._kin(source) if other != source},
                 lambda: self._is_written(source, sighting),
+                lambda: self._is_closed(sighting),
+                lambda: self._still_s(sighting),
             )
         )
 
@@ -100,6 +110,24 @@ class Scenes:
             return False
         end = f"/{below(sighting.path)[1]}"
         return any(path.endswith(end) for path in self._soon("written", self._written))
+
+    def _is_closed(self, sighting: Sighting) -> bool:
+        """Whether a file is as it was when it was closed; what is written later is another."""
+        place, now = below(sighting.path), (sighting.size, sighting.mtime_ns)
+        if place in self._closed and self._closed[place] is None:
+            self._closed[place] = now
+        return self._closed.get(place) == now
+
+    def _still_s(self, sighting: Sighting) -> float:
+        """What is old on a phone is not waited for, where the phone's clock is to be believed."""
+        unchanged_s = (self._archive.clock() - sighting.unchanged_ms) / 1000
+        try:
+            clock_ms = self._soon("clock", self._phone.clock_ms)
+        except LinkError:
+            raise
+        except PhoneError:
+            return unchanged_s
+        return max(unchanged_s, clock_ms / 1000 - sighting.mtime_ns / 1e9)
 
     def _written(self) -> list[str]:
         try:

@@ -29,7 +29,9 @@ class Rules:
     """How patient sync is, in seconds.
 
     ``settle_s``: how long a file must have been the same where files are not renamed into
-    place; more than the coarsest clock that dates files (FAT's, 2 s). ``sidecar_wait_s``: how
+    place; more than the coarsest clock that dates files (FAT's, 2 s). ``pause_s``: how long ago an
+    app of its own calls must have written it last, where nobody can tell whether it still does;
+    longer than most pause between two writes. ``sidecar_wait_s``: how
     long a recording may be without the sidecar that belongs to it. ``leftover_s``: how long a
     file that its recorder should have finished must have been the same, with no call on, until
     it is taken for a leftover. ``held_s``: how long a file may stand still because a call seems
@@ -40,6 +42,7 @@ class Rules:
     """
 
     settle_s: float = 3.0
+    pause_s: float = 30.0
     sidecar_wait_s: float = 10.0
     leftover_s: float = 10.0
     held_s: float = 600.0
@@ -68,7 +71,9 @@ class Scene:
     anew while a call is on. ``idle_s``: for how long no call has been seen to be on. ``beside``
     is its sidecar, and ``said`` what that says; ``beside_s``
     for how long that has been as it is. ``others`` are the recorder's other folders. ``written``:
-    whether a program has the file open to write, where root can tell.
+    whether a program has the file open to write, where root can tell. ``closed``: whether it was
+    closed after that, as the phone told. ``still_s``: for how long nobody has written it, by its
+    date and the phone's clock.
     """
 
     source: Source
@@ -83,6 +88,8 @@ class Scene:
     said: Callable[[], Sidecar | None] = lambda: None
     others: Mapping[Source, Spotted] = field(default_factory=dict)
     written: Callable[[], bool] = lambda: False
+    closed: Callable[[], bool] = lambda: False
+    still_s: Callable[[], float] = lambda: 0.0
 
 
 Rule = Callable[[Scene], Settled]
@@ -125,7 +132,15 @@ def _in_place(scene: Scene) -> Settled:
     """
     rules = scene.rules
     wait_s = max(rules.settle_s - scene.unchanged_s, rules.settle_s - scene.idle_s())
+    if _may_be_an_apps(scene.source) and wait_s < rules.pause_s and not scene.closed():
+        wait_s = max(wait_s, rules.pause_s - scene.still_s())
     return _unless_written(scene, min(wait_s, rules.held_s - scene.unchanged_s))
+
+
+def _may_be_an_apps(source: Source) -> bool:
+    """Whether the calls in a folder may be an app's own, of which Android tells none, and nobody
+    can tell whether a file is still open. A dialer's are the phone's."""
+    return not source.root and source.route is None
 
 
 def _offhook(scene: Scene) -> Settled:

@@ -377,6 +377,8 @@ class Watch:
             return news.hear(0) or due
 
         news.files = False
+        engine.closed(news.closed)
+        news.closed.clear()
         report = engine.run_once(self._stop, news=heard)
         if report.link_lost is not None:
             raise LinkError(report.link_lost)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.contract.test_sync_commands import wav
 from tests.lab.phone import LabPhone
-from tests.offhook import PROGRAM, Offhook
+from tests.offhook import PROGRAM, Offhook, wait_until
 
 CARD = "/storage/1A2B-3C4D"
 #: Where root sees each folder, and where `sources` shows it.
@@ -43,7 +43,7 @@ def phone(lab: LabPhone) -> Iterator[LabPhone]:
     lab.su("grant")
     lab.root(
         "rm -rf /data/media/10 /storage/1A2B-3C4D /mnt/media_rw/5E6F-7A8B; cd /data/media/0; "
-        "rm -rf recordings Sounds 录音 voice Android/data/com.chiller3.bcr Odd*"
+        "rm -rf recordings Sounds 录音 voice Android/data/com.chiller3.bcr Odd* CubeCallRecorder"
     )
 
 
@@ -151,6 +151,26 @@ def test_watch_takes_up_a_folder_that_is_chosen_meanwhile(
         put(phone, "/data/media/0/Sounds/CallRecord", "+4930123456_20260109162929.wav", wav(1))
         watching.wait("filed")
     assert [row["number"] for row in offhook.rows()] == ["+4930123456"]
+
+
+def test_without_root_watch_takes_what_the_phone_tells_to_be_closed(
+    phone: LabPhone, offhook: Offhook
+) -> None:
+    phone.root("mkdir -p /sdcard/CubeCallRecorder")
+    phone.su("absent")
+    offhook.good("sources", "--add", "/sdcard/CubeCallRecorder")
+    with offhook.watching() as watching:
+        watching.wait("connected")
+        wait_until(lambda: "inotifyd" in phone.root("ps -A -o NAME"))
+        phone.root("cat > /sdcard/CubeCallRecorder/a.wav", input=wav(8))  # written just now
+        watching.wait("filed", timeout=25)  # less than it has to be old
+    assert "still being written" in _after_a_write(phone, offhook)
+
+
+def _after_a_write(phone: LabPhone, offhook: Offhook) -> str:
+    """What a sync says that has heard nothing of a file before."""
+    phone.root("cat > /sdcard/CubeCallRecorder/b.wav", input=wav(9))
+    return offhook.good("sync").out
 
 
 def test_a_folder_of_the_users_own_is_listed_once_and_not_chosen_with_all(

@@ -71,6 +71,7 @@ class MemoryPhone:
     link_down: bool = False
     comes_back: bool = True
     calling: bool = False
+    clock: Callable[[], int] = lambda: START_MS + 3_600_000
     writers: set[str] = field(default_factory=set)
     on_break: Callable[[], None] = lambda: None
     sent: Counter[str] = field(default_factory=Counter)
@@ -160,6 +161,10 @@ class MemoryPhone:
     def written(self, suffixes: Sequence[str]) -> list[str]:
         self._call("written")
         return [path for path in self.writers if path.endswith(tuple(suffixes))]
+
+    def clock_ms(self) -> int:
+        self._call("clock_ms")
+        return self.clock()
 
     def in_call(self) -> bool:
         self._call("in_call")

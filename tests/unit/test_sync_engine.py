@@ -8,6 +8,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -656,6 +657,43 @@ def test_what_an_app_still_writes_is_not_taken_between_two_of_its_writes(
     bench.phone.writers.clear()
     (filed,) = engine.run_once().filed
     assert (filed.size, filed.problem) == (len(data), None)
+
+
+def test_without_root_an_apps_own_call_is_not_taken_between_two_of_its_writes(
+    bench: Bench,
+) -> None:
+    source = replace(APP, path="/sdcard/Recordings/App", root=False)
+    bench.phone.clock = bench.clock
+    engine = SyncEngine(bench.archive, bench.phone, [source])
+    path, data = f"{source.path}/a.wav", wav(6)
+    for part in range(1, 5):
+        bench.phone.put(path, data[: len(data) * part // 4], bench.clock.ms)
+        for _ in range(3):
+            report = engine.run_once()
+            assert (report.filed, report.waiting) == ([], [path])
+            bench.clock.go(9)
+    assert engine.run_once().again_in_s == 3
+    bench.clock.go(3)
+    (filed,) = engine.run_once().filed
+    assert filed.size == len(data)
+
+
+def test_without_root_what_is_old_or_was_closed_is_taken_soon(bench: Bench) -> None:
+    source = replace(APP, path="/sdcard/Recordings/App", root=False)
+    bench.phone.clock = bench.clock
+    engine = SyncEngine(bench.archive, bench.phone, [source])
+    old, path = f"{source.path}/old.wav", f"{source.path}/a.wav"
+    bench.phone.put(old, wav(0.1), bench.clock.ms - 60_000)
+    bench.phone.put(path, wav(0.2), bench.clock.ms)
+    assert engine.run_once().filed == []
+    bench.clock.go(3)
+    assert [one.original_name for one in engine.run_once().filed] == ["old.wav"]
+    engine.closed(["/storage/emulated/0/Recordings/App/a.wav"])
+    assert [one.original_name for one in engine.run_once().filed] == ["a.wav"]
+    bench.phone.put(path, wav(0.3), bench.clock.ms)  # opened anew: what was told is of before
+    engine.run_once()
+    bench.clock.go(3)
+    assert engine.run_once().again_in_s == 27
 
 
 def test_a_file_that_is_never_closed_is_taken_all_the_same(bench: Bench) -> None:
