@@ -69,8 +69,9 @@ def pull_many(
     (FileGoneError or RemoteError), and the next path comes all the same; a LinkError ends it
     all. Chunks that nobody took are gone when the next path is asked for.
     """
-    for path, pieces in pull_pieces(link, paths, ahead=ahead):
-        yield path, _copied(pieces)
+    with contextlib.closing(pull_pieces(link, paths, ahead=ahead)) as pulled:
+        for path, pieces in pulled:
+            yield path, _copied(pieces)
 
 
 def _copied(pieces: Generator[memoryview, None, None]) -> Generator[bytes, None, None]:
@@ -81,7 +82,7 @@ def _copied(pieces: Generator[memoryview, None, None]) -> Generator[bytes, None,
 
 def pull_pieces(
     link: Link, paths: Iterable[str], *, ahead: int = AHEAD
-) -> Iterator[tuple[str, Generator[memoryview, None, None]]]:
+) -> Generator[tuple[str, Generator[memoryview, None, None]], None, None]:
     """The same as :func:`pull_many`, for those who copy what they get anyway."""
     with _Pipeline(link, iter(paths), ahead) as line:
         while (path := line.next()) is not None:
