@@ -108,6 +108,8 @@ def run(arguments: list[str] | None = None) -> int:
         # A terminal that is not UTF-8 shows an escape instead of an arrow.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if sys.stdin is None:  # it was closed before we began: nobody types
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - for as long as the program runs
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(words)

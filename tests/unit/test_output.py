@@ -47,6 +47,20 @@ def test_a_reader_that_has_gone_is_141(tmp_path: Path, words: tuple[str, ...]) -
         os.close(writer)
 
 
+def test_an_input_that_was_closed_is_one_that_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "offhook.toml").write_text('[[phone]]\nalias = "desk"\naddress = "127.0.0.1:9"\n')
+    for words, code in ((("name", "-"), 0), (("sync",), 11)):
+        done = subprocess.run(
+            ["sh", "-c", 'exec "$0" "$@" <&-', PROGRAM, "--home", str(tmp_path), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == code, done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [("--json", "list", "--nonsense"), ("list", "--limit", "x", "--json"), ("--json", "nonsense")],

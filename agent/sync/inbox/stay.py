@@ -353,3 +353,5 @@ class Inbox:
         for kept in (self._told, self._seen, self._failures):
             for path in kept.keys() - paths:
                 del kept[path]
+        for path in [path for path in self._sidecars if not os.path.lexists(path)]:
+            del self._sidecars[path]
