@@ -19,7 +19,14 @@ from agent.archive import custody
 from agent.archive.archive import Archive
 from agent.archive.filing import require_writer
 from agent.archive.lock import held_for
-from agent.archive.store import Part, disk_errors, name_once, sha256_of, sync_folder
+from agent.archive.store import (
+    Part,
+    disk_errors,
+    name_once,
+    sha256_of,
+    sha256_on_disk,
+    sync_folder,
+)
 from agent.errors import ArchiveError, BusyError, DiskFullError
 from agent.text import shown
 
@@ -133,7 +140,7 @@ def _of_file(archive: Archive, row: dict[str, Any]) -> Finding | None:
     if not stat.S_ISREG(status.st_mode):
         return Finding("changed", "something that is no file stands in its place", **about)
     try:
-        digest = sha256_of(final)
+        digest = sha256_on_disk(final)
     except OSError as error:
         return Finding("changed", f"it can't be read: {error.strerror}", **about)
     if digest != row["sha256"]:

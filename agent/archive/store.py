@@ -244,10 +244,10 @@ class Store:
         return stale
 
     def check(self, path: PurePosixPath | str, sha256: str) -> None:
-        """Read a filed recording again; IntegrityError unless its bytes are the same."""
+        """Read a filed recording from the disk again; IntegrityError unless its bytes are the same."""
         final = self.locate(path)
         try:
-            found = sha256_of(final)
+            found = sha256_on_disk(final)
         except FileNotFoundError as error:
             raise IntegrityError(f"{path} is not in the archive's folder any more") from error
         if found != sha256:
@@ -300,6 +300,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_on_disk(path: Path) -> str:
+    """The same of what the disk has, where the system lets go of its own copy in memory."""
+    with path.open("rb") as file:
+        if hasattr(os, "posix_fadvise"):
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return hashlib.file_digest(file, hashlib.sha256).hexdigest()
+
+
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries safe from a power cut; OSError where the disk says that they are not."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -322,13 +331,23 @@ def name_once(file: Path, final: Path) -> bool:
     try:
         os.link(file, final, follow_symlinks=False)
     except FileExistsError:
-        return False
+        # A network drive may say so of the very name that it has just made, when it was asked twice.
+        if not _is_same(file, final):
+            return False
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         return _rename_without_links(file, final)
     file.unlink()
     return True
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two names are of one file."""
+    try:
+        return os.path.samestat(one.lstat(), other.lstat())
+    except OSError:
+        return False
 
 
 def _rename_without_links(file: Path, final: Path) -> bool:

@@ -6,11 +6,15 @@ import errno
 import os
 import unicodedata
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.archive import Archive, NewRecording
+from agent.archive.audit import audit
+from agent.archive.filing import file_part
 from agent.archive.names import LONGEST, numbered, safe_name
 from agent.archive.store import Store
 from agent.errors import ArchiveError, IntegrityError
@@ -198,3 +202,48 @@ def test_a_name_that_can_not_be_given_leaves_no_empty_file(
             store.place(part, PATH)
     assert not store.locate(PATH).exists()
     assert store.place(part, PATH)
+
+
+def test_a_name_that_a_network_drive_made_and_denies_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, link = Store(tmp_path), os.link
+
+    def twice(*words: Any, **more: Any) -> None:  # its first answer was lost
+        link(*words, **more)
+        link(*words, **more)
+
+    monkeypatch.setattr(os, "link", twice)
+    part = store.begin(PATH)
+    part.write(b"one")
+    part.seal()
+    assert store.place(part, PATH)
+    assert [path.name for path in store.locate(PATH).parent.iterdir()] == ["a.wav"]
+    other = store.begin(PATH)
+    other.write(b"one")
+    other.seal()
+    assert not store.place(other, PATH)
+    other.discard()
+
+
+def test_a_filed_recording_is_checked_as_the_disk_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Archive(tmp_path, write=True) as archive:
+        new = NewRecording("a.wav", 0)
+        part = archive.begin(new)
+        part.write(b"voice")
+        recording, _ = file_part(archive, part, new)
+        inode = archive.file_of(recording).stat().st_ino
+        dropped: list[tuple[int, int]] = []
+
+        def advise(fd: int, start: int, length: int, advice: int) -> None:
+            assert (start, length, os.lseek(fd, 0, os.SEEK_CUR)) == (0, 0, 0)
+            dropped.append((os.fstat(fd).st_ino, advice))
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))  # nobody depends on it
+
+        monkeypatch.setattr(os, "posix_fadvise", advise)
+        archive.store.check(recording.path, recording.sha256)
+        assert dropped == [(inode, os.POSIX_FADV_DONTNEED)]
+        assert audit(archive).findings == []
+        assert dropped == [(inode, os.POSIX_FADV_DONTNEED)] * 2
