@@ -8,119 +8,57 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
-from agent.adb.address import is_address
-from agent.adb.finding.discovery import Change, Discovery, Roster, finders
 from agent.archive.archive import Archive
 from agent.archive.audit import Finding
 from agent.archive.records import Recording
-from agent.capture.journal import read_journal
 from agent.cli.common import App, Target
 from agent.cli.desktop import Desktop
 from agent.cli.stopping import Signals
+from agent.cli.watched import PATIENCE_S, Search, Watched
 from agent.config import NAME, Config, load_config
 from agent.desk.guard import Guard
 from agent.desk.manager import Manager
 from agent.errors import OffhookError
-from agent.phone.phone import Phone
-from agent.sync.events import SyncEvent, Tell, WatchEvent
+from agent.sync.events import SyncEvent, WatchEvent
+from agent.sync.inbox.stay import NAME as INBOX
 from agent.sync.inbox.stay import Inbox
 from agent.sync.share import Share
-from agent.sync.watch import Nap, Watch
 from agent.text import shown
 
 _TURN_S = 0.5
 _NEW_EVERY_S = 10.0  # how soon a phone that was made known is watched
 _QUIET_S = 0.3  # editors write a file in several steps
-_PATIENCE_S = 1.3  # for a thread to end; what it was at is made good by the next run
 _LIVE_PATIENCE_S = 20.0  # for one that has a recording of this computer's to end
 
 
-class Watched:
-    """A phone that is watched, wherever it is now; its thread runs :meth:`run`."""
+class Told(Protocol):
+    """Whoever shows it to the user."""
 
-    def __init__(
-        self, app: App, target: Target, archive: Archive, tell: Tell, share: Share
-    ) -> None:
-        self.target = target
-        self.connected = False
-        self.broken: BaseException | None = None
-        self.stop = threading.Event()
-        self.nap = Nap(self.stop)
-        self._app, self._archive = app, archive
-        self._watch = Watch(
-            target.label,
-            self._opened,
-            archive,
-            list(app.config.sources),
-            tell,
-            self.stop,
-            journal=lambda serial: read_journal(app.home, serial),
-            nap=self.nap,
-            contacts=app.config.contacts,
-            names=app.config.names,
-            cleanup=app.config.cleanup,
-            share=share,
-            limits=lambda: app.config.limits,
-        )
-        # What ends too late is abandoned with the process: see Keeper.
-        self.thread = threading.Thread(target=self.run, name=f"watch {self}", daemon=True)
+    def have(self, status: str, names: Sequence[str], last: Mapping[str, Recording]) -> None:
+        """What is watched now: in words, and by the names that events come with, with the newest
+        recording of each."""
 
-    def __str__(self) -> str:
-        return self.target.name
-
-    @property
-    def recording(self) -> bool:
-        """Whether this computer records a call of it now."""
-        return self._watch.recording
-
-    def run(self) -> None:
-        """Watch until told to stop; what ends it otherwise is in ``broken``."""
-        try:
-            self._watch.run()
-        except BaseException as error:  # noqa: BLE001 - told by the main thread
-            self.broken = error
-
-    def reconfigure(self, config: Config) -> None:
-        """The settings have changed."""
-        self._watch.reconfigure(
-            list(config.sources),
-            contacts=config.contacts,
-            names=config.names,
-            cleanup=config.cleanup,
-        )
-
-    @contextmanager
-    def _opened(self) -> Iterator[Phone]:
-        target = self.target
-        with self._app.reach(target) as found:
-            self._app.check(target, found)
-            self.target = replace(target, name=found.name, serial=found.serial)
-            self._app.remember(found, target, self._archive)
-            self.connected = True
-            try:
-                yield found
-            finally:
-                self.connected = False
+    def tell(self, event: WatchEvent | SyncEvent) -> None:
+        """Something has happened."""
 
 
 class Keeper:
     """All of it, from :meth:`run` to its end. ``phone`` is the only one to watch, if given."""
 
     def __init__(
-        self, app: App, archive: Archive, phone: str | None, tell: Tell, signals: Signals
+        self, app: App, archive: Archive, phone: str | None, told: Told, signals: Signals
     ) -> None:
         self._app, self._archive, self._phone, self._signals = app, archive, phone, signals
-        self._told = tell
+        self._told = told
         self._manager = Manager()
         self._desktop = Desktop(app, archive, self._tell)
         self._watched: list[Watched] = []
         self._share = Share(rate=app.config.limits.rate)
         self._paused: dict[str, str] = {}
-        self._search: _Search | None = None
+        self._search: Search | None = None
         self._strangers: set[str] = set()
         self._inbox: tuple[threading.Event, threading.Thread] | None = None
         self._guard = Guard(archive, app.home / NAME, self._found, self._settings_seen)
@@ -139,11 +77,11 @@ class Keeper:
                 self._tell(WatchEvent("archive", "archive", self._guard.problem))
             self._desktop.start()
             for recording in recovered:
-                serial = recording.phone or ""
-                self._tell(SyncEvent("filed", serial, "", recording=recording))
+                name = recording.phone_alias or recording.phone or ""
+                self._tell(SyncEvent("filed", name, "", recording=recording))
             self._start_inbox()
             self._set_targets(targets)
-            self._manager.ready(self._status())
+            self._ready()
             while not self._signals.wait(_TURN_S) and self._broken is None:
                 self._turn()
         finally:
@@ -178,7 +116,7 @@ class Keeper:
 
     def _tell(self, event: object) -> None:
         try:
-            self._told(event)  # type: ignore[arg-type]
+            self._told.tell(event)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - raised by the main thread
             self._broken = self._broken or error  # nobody hears any more, whoever met that first
         self._desktop.take(event)
@@ -221,6 +159,7 @@ class Keeper:
         self._watched += fresh
         if gone or fresh or self._search is None:
             self._look_out()
+        self._show()  # before they tell something
         for one in fresh:
             one.thread.start()
 
@@ -228,7 +167,7 @@ class Keeper:
         """Look out for phones that come, at the places of those that are watched."""
         if self._search is not None:
             self._search.close()
-        self._search = _Search(self._app, self._watched, self._strangers, self._tell)
+        self._search = Search(self._app, self._watched, self._strangers, self._tell)
 
     def _find_new(self) -> None:
         """Phones that were made known meanwhile, by another command."""
@@ -247,7 +186,7 @@ class Keeper:
         ]
         if fresh:
             self._set_targets([*(one.target for one in self._watched), *fresh])
-            self._manager.ready(self._status())
+            self._ready()
 
     # Settings
 
@@ -273,7 +212,7 @@ class Keeper:
             if config != self._app.config or asked:
                 self._apply(config)
                 self._tell(WatchEvent("settings", "settings", "read again"))
-        self._manager.ready(self._status())
+        self._ready()
 
     def _apply(self, config: Config) -> None:
         before, self._app.config = self._app.config, config
@@ -315,7 +254,7 @@ class Keeper:
         if self._inbox is not None:
             stop, thread = self._inbox
             stop.set()
-            thread.join(_PATIENCE_S)
+            thread.join(PATIENCE_S)
             if not thread.is_alive():
                 self._inbox = None
 
@@ -327,7 +266,24 @@ class Keeper:
             said = found.text
         self._tell(WatchEvent("archive", "archive", said))
 
-    # The end
+    # What it says of itself
+
+    def _ready(self) -> None:
+        """Say to the user and to the service manager what is watched now."""
+        self._show()
+        self._manager.ready(self._status())
+
+    def _show(self) -> None:
+        names = [one.target.label for one in self._watched] + ([INBOX] if self._inbox else [])
+        last = {}
+        for one in self._watched:
+            if one.target.serial is not None:
+                for recording in self._archive.recordings(phone=one.target.serial, limit=1):
+                    last[one.target.label] = recording
+        try:
+            self._told.have(self._status(), names, last)
+        except Exception as error:  # noqa: BLE001 - raised by the main thread
+            self._broken = self._broken or error
 
     def _status(self) -> str:
         count = len(self._watched)
@@ -336,10 +292,12 @@ class Keeper:
         waits = [f"{shown(phone)} ({why})" for phone, why in sorted(self._paused.items())]
         return said + (f"; not pulled: {', '.join(waits)}" if waits else "")
 
+    # The end
+
     def _end(self) -> None:
         """End all at once; what does not end in time ends with the process, as by a kill, which
         costs nothing that the next run does not make good."""
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + PATIENCE_S
         for one in self._watched:
             one.stop.set()
             one.nap.end()
@@ -355,6 +313,7 @@ class Keeper:
         for thread in threads:
             thread.join(max(end - time.monotonic(), 0.0))
         if (late or any(thread.is_alive() for thread in threads)) and self._broken is None:
+            self._app.console.show_cursor()
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(OSError, ValueError):
                     stream.flush()
@@ -364,45 +323,10 @@ class Keeper:
         """Wait for their threads; whether one did not end."""
         begun = time.monotonic()
         for one in watched:
-            patience = _LIVE_PATIENCE_S if one.recording else _PATIENCE_S
+            patience = _LIVE_PATIENCE_S if one.recording else PATIENCE_S
             if one.thread.ident is not None:
                 one.thread.join(max(patience - (time.monotonic() - begun), 0.0))
         return any(one.thread.is_alive() for one in watched)
-
-
-class _Search:
-    """Looks out for phones, and leads those that are watched to where they are."""
-
-    def __init__(self, app: App, watched: list[Watched], strangers: set[str], tell: Tell) -> None:
-        self._watched, self._strangers, self._tell = list(watched), strangers, tell
-        addresses = [one.target.name for one in watched if is_address(one.target.name)]
-        places = finders(addresses=addresses, busy=_busy(self._watched), mdns=app.config.mdns)
-        self._discovery = Discovery(places)
-        self._thread = threading.Thread(target=self._follow, name="discovery", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """End it."""
-        self._discovery.close()
-        self._thread.join(_PATIENCE_S)
-
-    def _follow(self) -> None:
-        roster = Roster()
-        for event in self._discovery:
-            for change in roster.take(event):
-                if change.now is None:
-                    continue
-                known = next((w for w in self._watched if w.target.serial == change.serial), None)
-                if known is not None:
-                    _lead(known, change)
-                elif change.serial not in self._strangers:
-                    self._strangers.add(change.serial)
-                    self._tell(WatchEvent("stranger", change.serial, _STRANGER))
-
-
-def _busy(watched: list[Watched]) -> Callable[[str], bool]:
-    """Whether there is a connection to an address anyway, so that nobody need knock there."""
-    return lambda address: any(one.connected and one.target.name == address for one in watched)
 
 
 def _of_phones(config: Config) -> tuple[object, ...]:
@@ -415,15 +339,3 @@ def _is_same(now: Target, wanted: Target) -> bool:
     if now.serial is not None and wanted.serial is not None:
         return now.serial == wanted.serial and now.way == wanted.way
     return now.name == wanted.name and now.way == wanted.way
-
-
-def _lead(one: Watched, change: Change) -> None:
-    """A phone that is out of reach is looked for where it was seen."""
-    if one.connected or change.now is None:
-        return
-    if one.target.way == "auto":
-        one.target = replace(one.target, name=change.now.name)
-    one.nap.end()
-
-
-_STRANGER = "is there too, and not watched: `offhook --phone SERIAL doctor` makes it known"

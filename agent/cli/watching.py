@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import click
 
+from agent.archive.records import Recording
 from agent.cli import sourcing
 from agent.cli.common import App, pass_app
-from agent.cli.keeping import Keeper
-from agent.cli.metering import Meter
+from agent.cli.keeping import Keeper, Told
 from agent.cli.rows import as_json, line, who
+from agent.cli.screen import Screen
 from agent.cli.stopping import Signals
 from agent.cli.syncing import targets_of
 from agent.sync.events import SyncEvent, WatchEvent
@@ -38,20 +40,32 @@ def watch(app: App, phone: str | None, stay: bool) -> None:
     with (
         app.archive(write=True, purpose="watch") as archive,
         Signals(reload=True) as signals,
-        lines.meter,
+        lines.screen,
     ):
-        keeper = Keeper(app, archive, phone, lines.tell, signals)
+        if app.console.is_terminal and app.errors.is_terminal:
+            app.errors = app.console  # which knows of the table that stands below
+        keeper = Keeper(app, archive, phone, lines, signals)
         keeper.run(targets, recover(archive))
 
 
-class _Lines:
-    """The events of ``watch``, one line each; names and numbers only on a terminal."""
+class _Lines(Told):
+    """The events of ``watch``, one line each; names and numbers only on a terminal, where a table
+    stands below."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._lock = threading.Lock()
         self._names = app.console.is_terminal
-        self.meter = Meter(app.console)
+        self._said = ""
+        self.screen = Screen(app.console)
+
+    def have(self, status: str, names: Sequence[str], last: Mapping[str, Recording]) -> None:
+        """Say what is watched, where no table does."""
+        with self._lock:
+            self.screen.have(names, last)
+            if status != self._said and not (self._app.json or self._app.console.is_terminal):
+                self._app.console.print(f"{_now()}  {status}", markup=False, soft_wrap=True)
+            self._said = status
 
     def tell(self, event: WatchEvent | SyncEvent) -> None:
         """Print what is worth a line."""
@@ -59,13 +73,11 @@ class _Lines:
             if self._app.json:
                 self._print_json(event)
                 return
-            if not isinstance(event, SyncEvent):
-                self.meter.take(event)
+            self.screen.take(event)
             text, style = self._words(event)
             if text:
-                now = datetime.now().astimezone().strftime("%H:%M:%S")
                 self._app.console.print(
-                    f"{now}  {shown(event.phone)}  {text}",
+                    f"{_now()}  {shown(event.phone)}  {text}",
                     style=style,
                     markup=False,
                     soft_wrap=True,
@@ -144,6 +156,10 @@ class _Lines:
         elif isinstance(event, WatchEvent) and event.kind == "state" and event.error:
             body["error"] = event.error.message
         click.echo(json_text(body))
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
 
 
 _STATES = {

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.adb.reconnect import Backoff
 from agent.archive.archive import Archive
@@ -194,6 +194,8 @@ class Watch:
                     self._live.close()
 
     def _tell(self, event: WatchEvent | SyncEvent) -> None:
+        if isinstance(event, SyncEvent):  # the engine knows its serial number alone
+            event = replace(event, phone=self._name)
         try:
             self._told(event)
         except BaseException as error:

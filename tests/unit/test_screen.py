@@ -1,0 +1,146 @@
+"""What `watch` shows below its lines: how each phone stands."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from agent.archive.records import Recording
+from agent.cli.screen import Screen
+from agent.sync.events import Report, SyncEvent, WatchEvent, WatchKind
+
+
+def recording(**values: object) -> Recording:
+    row = {
+        "id": 1,
+        "sha256": "aa" * 32,
+        "size": 10,
+        "path": "2026/11/a.wav",
+        "original_name": "a.wav",
+        "phone": "SERIAL",
+        "source": "spool",
+        "started_ms": 1_700_000_000_000,
+        "direction": "in",
+        "number": "+441632960123",
+        "duration_s": 5.0,
+        "levels": [{"peak_dbfs": -20.0}],
+        "added_ms": 1_700_000_000_000,
+    }
+    return Recording(**(row | values))  # type: ignore[arg-type]
+
+
+class Shown:
+    """A screen, and what is on it now."""
+
+    def __init__(self, width: int = 100, *, terminal: bool = True) -> None:
+        self.out = io.StringIO()
+        console = Console(
+            file=self.out, force_terminal=terminal, width=width, height=40, _environ={}
+        )
+        self.screen = Screen(console)
+
+    def tell(self, kind: WatchKind, phone: str, text: str = "", **more: object) -> str:
+        self.screen.take(WatchEvent(kind, phone, text, **more))  # type: ignore[arg-type]
+        return self.row(phone)
+
+    def row(self, phone: str) -> str:
+        """The last that was drawn of a phone, without colours."""
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", self.out.getvalue())
+        rows = [line for line in plain.splitlines() if line.startswith(f"{phone} ")]
+        return re.sub(r" {2,}", " | ", rows[-1].rstrip()) if rows else ""
+
+
+@pytest.fixture
+def shown() -> Shown:
+    made = Shown()
+    made.screen.have(["desk", "lab", "inbox"], {"lab": recording()})
+    return made
+
+
+def test_what_a_phone_does_and_what_keeps_it(shown: Shown) -> None:
+    with shown.screen:
+        assert shown.row("desk") == "desk | looking for it"
+        assert shown.row("inbox") == "inbox | waiting for files"
+        assert shown.tell("connected", "desk", "Some Phone") == "desk | there"
+        assert shown.tell("state", "desk", "idle") == "desk | waiting for a call"
+        assert shown.tell("state", "desk", "recording") == "desk | recording a call"
+        paused = shown.tell("paused", "desk", "its battery is at 5 %")
+        assert paused == "desk | recording a call, paused"
+        assert shown.tell("paused", "desk") == "desk | recording a call"
+        assert shown.tell("off", "desk") == "desk | capture is off"
+        assert shown.tell("state", "desk", "idle") == "desk | waiting for a call"
+        lost = shown.tell("lost", "desk", "it closed the connection")
+        assert re.fullmatch(r"desk \| away since \d\d:\d\d", lost)
+        assert shown.tell("lost", "desk", "it can't be reached") == lost
+        assert shown.tell("connected", "desk") == "desk | there"
+
+
+def test_what_comes_and_what_came_last(shown: Shown) -> None:
+    with shown.screen:
+        shown.tell("connected", "lab")
+        assert "5 s, -20 dB, +441632960123" in shown.row("lab")
+        assert "there | " in shown.row("lab")
+        event = SyncEvent("pulling", "lab", "/a.wav", 60_000_000)
+        shown.screen.take(event)
+        assert "pulling 0 of 60 MB" in shown.row("lab")
+        named = recording(contact="Ada", duration_s=7.0)
+        shown.screen.take(replace(event, kind="filed", recording=named))
+        assert re.search(r"there \| 1 \| .*7 s, -20 dB, Ada \(\+441632960123\)", shown.row("lab"))
+        report = Report("lab", waiting=["/b.wav", "/c.wav"])
+        assert "2 not finished" in shown.tell("scanned", "lab", report=report)
+        assert "not finished" not in shown.tell("scanned", "lab", report=Report("lab"))
+
+
+def test_how_loud_a_call_is_that_this_computer_records(shown: Shown) -> None:
+    with shown.screen:
+        shown.tell("connected", "desk")
+        shown.tell("state", "desk", "recording")
+        shown.tell("level", "desk", "65.0", levels=(-20.0, -90.0))
+        assert "desk  1:05" in shown.out.getvalue().replace("\x1b[0m", "")
+        assert "-20 dB" in shown.out.getvalue()
+        before = len(shown.out.getvalue())
+        shown.tell("state", "desk", "idle")
+        assert "1:05" not in shown.out.getvalue()[before:]
+
+
+def test_who_is_not_watched_any_more_is_not_shown_and_others_stay_as_they_are(
+    shown: Shown,
+) -> None:
+    with shown.screen:
+        shown.tell("connected", "lab")
+        before = len(shown.out.getvalue())
+        shown.screen.have(["lab"], {})
+        assert "desk" not in shown.out.getvalue()[before:]
+        assert "there" in shown.row("lab")
+        shown.tell("connected", "stranger")
+        assert shown.row("stranger") == ""
+
+
+def test_a_narrow_terminal_has_no_last_recording() -> None:
+    shown = Shown(width=40)
+    with shown.screen:
+        shown.screen.have(["lab"], {"lab": recording()})
+        assert "441632" not in shown.out.getvalue()
+        assert max(map(len, shown.out.getvalue().splitlines())) < 80
+        shown.tell("connected", "lab")
+        assert shown.row("lab") == "lab | there"
+
+
+def test_what_a_phone_is_called_is_shown_tamely() -> None:
+    shown = Shown()
+    with shown.screen:
+        shown.screen.have(["evil\x1b[31mname"], {})
+        assert "\x1b[31mname" not in shown.out.getvalue()
+        assert "looking for it" in shown.out.getvalue()
+
+
+def test_without_a_terminal_nothing_is_drawn() -> None:
+    shown = Shown(terminal=False)
+    with shown.screen:
+        shown.screen.have(["lab"], {})
+        shown.tell("connected", "lab")
+    assert shown.out.getvalue() == ""
