@@ -385,6 +385,23 @@ def test_of_two_phones_it_is_said_which_gave_what_and_which_failed(
     assert "failed: two: " in offhook.run("sync").err
 
 
+def test_without_a_terminal_watch_begins_with_what_it_watches(
+    offhook: Offhook, lab: LabPhone
+) -> None:
+    with (offhook.home / "offhook.toml").open("a") as config:
+        config.write('[inbox]\nfolder = "in"\n')
+    process = subprocess.Popen(
+        [PROGRAM, "watch"], env=offhook.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    with process:
+        lines = [process.stdout.readline().decode() for _ in range(2)]
+        process.terminate()
+        process.communicate(timeout=30)
+    assert lines[0].split("  ", 1)[1] == "watching 1 phone and the inbox\n"
+    assert "  connected: " in lines[1]
+
+
 def test_two_phones_are_watched_side_by_side(offhook: Offhook, lab: LabPhone) -> None:
     threads = threading.active_count()
     with LabPhone() as other:

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -122,10 +123,14 @@ def lines_of(run: Callable[[], object], die_at: int | None) -> list[str]:
     return lines
 
 
+_LONGEST_S = 120
+
+
 def in_child(work: Callable[[], object]) -> int:
     """Do it in a forked child; its exit code."""
     child = os.fork()
     if child == 0:
+        signal.alarm(_LONGEST_S)  # one that hangs is no reason to wait for ever
         try:
             work()
         except Exception as error:  # noqa: BLE001 - a child has nobody to raise it to

@@ -2,93 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
-import random
-import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from agent.archive import Archive, live
-from agent.archive.records import Fact
-from agent.audio import flac
-from agent.audio.measure import warm_up
-from agent.capture.live import Block
-from agent.sync.live.tape import Known, Tape, recover
-from tests.faults.kill_runner import in_child, lines_of
-from tests.live.sounds import Tone, noise
-
 RUNS = int(os.environ.get("OFFHOOK_KILLS", "30"))
-SAMPLES = noise(16000)
-PIECE = 1600  # bytes
-
-
-def record(home: Path) -> None:
-    """A second of sound with more becoming known in the middle, as a session does it."""
-    with Archive(home, write=True) as archive:
-        archive.add_phone("P")
-        facts = {
-            "route": Fact("microphone", "test", "stated"),
-            "started_ms": Fact(1772716927000, "test", "stated"),
-        }
-        ear = Tone()
-        tape = Tape(archive, Known("P", "microphone.flac", facts), ear, 0.0)
-        for at in range(0, len(SAMPLES), PIECE):
-            tape.add(Block(at // 2, SAMPLES[at : at + PIECE]))
-            if at == PIECE * 5:
-                tape.known.facts["number"] = Fact("117", "test", "stated")
-                tape.keep()
-        tape.file(1772716928000, [])
-
-
-def again(home: Path) -> None:
-    with Archive(home, write=True) as archive:
-        recover(archive)
-        assert recover(archive) == []
-
-
-def wrong_in(home: Path, *, killed: bool) -> list[str]:
-    with Archive(home) as archive:
-        found = archive.recordings()
-        wrong = archive.verify_chain()
-        if live.parts(archive):
-            wrong.append("a part is left in the index")
-        kept = {path for path in archive.store.root.rglob("*") if path.is_file()}
-        if kept != {archive.file_of(one) for one in found}:
-            wrong.append(f"other files in the store: {sorted(kept)}")
-        if len(found) > 1:
-            wrong.append(f"{len(found)} recordings of one")
-        for one in found:
-            archive.store.check(one.path, one.sha256)
-            heard = b"".join(flac.samples_of(archive.file_of(one)))
-            if not SAMPLES.startswith(heard) or not heard:
-                wrong.append("it is not what was heard")
-            if len(heard) < len(SAMPLES) and "cut" not in one.flags:
-                wrong.append("a part of it is missing, and nothing says so")
-            if one.verified_ms is None or one.flags not in ([], ["cut"]):
-                wrong.append(f"{one.flags}")
-        if not killed and not found:
-            wrong.append("nothing was recorded")
-    return wrong
 
 
 def test_killed_at_any_line_the_next_run_files_what_was_heard(tmp_path: Path) -> None:
-    warm_up()
-    lines = lines_of(lambda: record(tmp_path / "whole"), None)
-    assert wrong_in(tmp_path / "whole", killed=False) == []
-    assert len(lines) > 200
-    points = random.Random(20261125).sample(range(1, len(lines) + 1), min(RUNS, len(lines)))
-    wrong, filed = [], 0
-    for point in sorted(points or range(1, len(lines) + 1)):
-        home = tmp_path / "killed"
-        died = in_child(lambda p=point, h=home: lines_of(lambda: record(h), p))  # type: ignore[misc]
-        if died != 9:
-            wrong.append(f"line {point}: ended with {died} instead of being killed")
-        if in_child(lambda h=home: again(h)) != 0:  # type: ignore[misc]
-            wrong.append(f"line {point}: the run after it failed")
-        wrong += [
-            f"line {point} ({lines[point - 1]}): {text}" for text in wrong_in(home, killed=True)
-        ]
-        with Archive(home) as archive:
-            filed += len(archive.recordings())
-        shutil.rmtree(home)
-    assert wrong == []
-    assert filed > RUNS / 3
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.live.kill_runner", str(tmp_path), "20261125", str(RUNS)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["wrong"] == []
+    assert said["lines"] > 200
+    assert said["filed"] > RUNS / 3
