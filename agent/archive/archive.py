@@ -71,7 +71,7 @@ class Archive:
         self.lock = WriterLock(home / LOCK, purpose)
         #: Held by the thread that files; several phones share an archive.
         self.filing = threading.RLock()
-        self._write, self._tell = write, tell
+        self._write, self._tell, self._purpose = write, tell, purpose
         self._index: Index | None = None
 
     def __enter__(self) -> Self:
@@ -91,6 +91,7 @@ class Archive:
             self.ensure(arrivals.ARRIVALS)
             if self._write:
                 self.lock.acquire()
+                self.store.hold(filled=self._has_recordings() and self._purpose != "verify")
                 for left in filing.recover(self):
                     self._tell(left)
                 self.store.clean({self.store.locate(one.part) for one in live.parts(self)})
@@ -227,6 +228,10 @@ class Archive:
             raise UsageError("search for what?", hint="Give a number, a name or a word of a note.")
         with self.reading() as db:
             return query.search(db, text, limit)
+
+    def _has_recordings(self) -> bool:
+        with self.reading() as db:
+            return db.execute("SELECT 1 FROM recordings LIMIT 1").fetchone() is not None
 
     def recording(self, sha256: str) -> Recording:
         """The recording with exactly this SHA-256."""

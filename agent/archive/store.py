@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -162,6 +163,40 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._safe: set[Path] = set()  # folders whose own names are on the disk, by this run
+        self._device: int | None = None
+
+    def hold(self, *, filled: bool) -> None:
+        """Remember which disk it is on. ArchiveError where it has nothing, and should be
+        ``filled``: then it is the folder over which a disk is mounted at other times."""
+        with disk_errors(self.root):
+            self._device = self.root.stat().st_dev
+        if filled and self._is_empty():
+            raise ArchiveError(
+                f"{self.root} is empty, and there are recordings in the index",
+                hint="Is it on a disk that is not mounted? If its files are lost, "
+                "`offhook verify --repair` pulls again what the phones still have.",
+            )
+
+    def begin_anew(self) -> None:
+        """That it has nothing is known to its user, and as it should be."""
+        if self._is_empty():
+            with disk_errors(self.root):
+                self._make_folder(self.root / time.strftime("%Y"))
+
+    def _is_empty(self) -> bool:
+        with disk_errors(self.root):
+            return all(path.name == "lost+found" for path in self.root.iterdir())
+
+    def _stay(self) -> None:
+        if self._device is None:
+            return
+        with disk_errors(self.root):
+            moved = self.root.stat().st_dev != self._device
+        if moved:
+            raise ArchiveError(
+                f"{self.root} is on another disk than it was",
+                hint="Mount its disk again; nothing is filed until then.",
+            )
 
     def locate(self, path: PurePosixPath | str) -> Path:
         """Where ``path`` is on the disk; ArchiveError if it would be outside the archive."""
@@ -172,6 +207,7 @@ class Store:
 
     def begin(self, path: PurePosixPath, *, keep: bool = False) -> Part:
         """A part for what may become ``path``, in the folder where that is."""
+        self._stay()
         final = self.locate(self._enterable(path))
         with disk_errors(final.parent):
             self._make_folder(final.parent)

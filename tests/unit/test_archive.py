@@ -6,9 +6,11 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 from sqlite_utils import Database, Migrations
 
 from agent.archive import Archive, Fact, NewRecording, Recording, filing, store
+from agent.archive.audit import audit, mend
 from agent.archive.filing import file_part
 from agent.archive.lock import held_for
 from agent.errors import (
@@ -94,6 +97,49 @@ def test_a_file_system_without_locks_is_not_said_to_be_in_use(
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(ConfigError, match="can't be locked"), Archive(tmp_path, write=True):
         pass
+
+
+def test_an_archive_whose_disk_is_not_there_is_not_filled_anew(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with Archive(home, write=True) as archive:
+        archive.add_phone("P1")
+        put(archive, b"voice")
+    root = home / "archive"
+    root.rename(tmp_path / "disk")
+    root.mkdir()
+    (root / "lost+found").mkdir()
+    for _ in range(2):
+        with pytest.raises(ArchiveError, match="is empty") as refused, Archive(home, write=True):
+            pass
+        assert refused.value.hint is not None
+        assert "not mounted" in refused.value.hint
+    assert held_for(home / "offhook.lock") is None
+    with Archive(home) as archive:
+        assert len(archive.recordings()) == 1
+    with Archive(home, write=True, purpose="verify") as archive:
+        assert [one.kind for one in audit(archive).findings] == ["missing"]
+        mend(archive, audit(archive))
+    with Archive(home, write=True) as archive:  # its user knows that they are lost
+        put(archive, b"another voice")
+
+
+def test_nothing_is_filed_on_another_disk_than_it_began_on(tmp_path: Path) -> None:
+    home, other = tmp_path / "home", Path(tempfile.mkdtemp(dir="/dev/shm"))
+    assert other.stat().st_dev != tmp_path.stat().st_dev
+    try:
+        with Archive(home, write=True) as archive:
+            archive.add_phone("P1")
+            put(archive, b"voice")
+            archive.store.root.rename(tmp_path / "disk")
+            archive.store.root.symlink_to(other)
+            with pytest.raises(ArchiveError, match="another disk"):
+                put(archive, b"another voice")
+            assert list(other.iterdir()) == []
+            archive.store.root.unlink()
+            (tmp_path / "disk").rename(archive.store.root)
+            put(archive, b"another voice")
+    finally:
+        shutil.rmtree(other)
 
 
 def test_a_reader_can_not_file(tmp_path: Path) -> None:
