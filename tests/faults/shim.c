@@ -172,7 +172,9 @@ static int opened(const char *path, int flags, int met, int fd, int new) {
     va_end(rest); \
     char full[PATH_MAX]; \
     if (!(flags & (O_CREAT | O_TRUNC)) || !whole(folder, path, full)) return real(pass path, flags, mode); \
-    int met = meet(NAMES | WRITES, #name), new = (flags & O_CREAT) && access(full, F_OK); \
+    int new = (flags & O_CREAT) && access(full, F_OK); \
+    /* One that is there needs no room. */ \
+    int met = meet(new || (flags & O_TRUNC) ? NAMES | WRITES : NAMES, #name); \
     REFUSE(met) \
     return opened(full, flags, met, real(pass path, flags, mode), new); \
   }

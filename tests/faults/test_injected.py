@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
 import random
@@ -100,6 +102,30 @@ def test_what_was_filed_is_there_after_a_power_cut(runs: Memory) -> None:
     assert runs.run()["code"] == 0
     assert runs.disk.cut(_Worst()) > 0
     assert runs.wrong() == []
+
+
+def test_an_index_that_needs_its_log_keeps_it_whatever_call_fails_when_it_is_opened(
+    runs: Memory, tmp_path: Path
+) -> None:
+    """The power went while the log was copied into the index, which is no database without it."""
+    home, saved = runs.runs.home, tmp_path / "saved"
+    at = runs.run()["count"]
+    while True:
+        runs.clear()
+        runs.run(mode=shim.KILL_BEFORE, at=at)
+        runs.disk.cut(_Worst())
+        if (home / "offhook.db").read_bytes()[:16] == bytes(16):
+            break
+        at -= 1
+    assert (home / "offhook.db-wal").stat().st_size > 0
+    shutil.copytree(home, saved)
+    for error, mode, at in itertools.product(
+        (errno.ENOSPC, errno.EIO), (shim.FAIL, shim.FAIL_ON), range(1, 9)
+    ):
+        runs.clear()
+        shutil.copytree(saved, home)
+        ran = runs.run(mode=mode, at=at, error=error, classes=shim.WRITES, later=True)
+        assert runs.wrong() == [], f"{ran['call']}, the {at}th, with {error} in mode {mode}"
 
 
 class _Worst(random.Random):
