@@ -81,6 +81,12 @@ class Part:
         part = cls.__new__(cls)
         part.path, part.keep = path, True
         with disk_errors(path):
+            # It may have been sealed: read-only, also for its owner.
+            reading = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                os.fchmod(reading, 0o600)
+            finally:
+                os.close(reading)
             part._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             part.size = os.lseek(part._fd, 0, os.SEEK_END)
             part._rehash()

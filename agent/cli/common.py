@@ -82,9 +82,9 @@ class App:
         """The archive, to be used as a context manager; one ``write`` at a time."""
         # Who only reads needs no settings: those of a broken file are not asked for.
         template = self.config.template if write or self._config is not None else DEFAULT
-        return Archive(self.home, write=write, purpose=purpose, template=template, tell=self._warn)
+        return Archive(self.home, write=write, purpose=purpose, template=template, tell=self.warn)
 
-    def _warn(self, error: OffhookError) -> None:
+    def warn(self, error: OffhookError) -> None:
         """Something that is wrong, and stops nothing."""
         self.errors.print(f"! {shown(error.message)}", style="yellow", markup=False)
         if error.hint:

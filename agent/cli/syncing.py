@@ -75,7 +75,7 @@ def pull_from(app: App, archive: Archive, targets: Sequence[Target]) -> tuple[Re
     total, share = Report(""), Share(rate=app.config.limits.rate)
     pulled: list[Pulled] = []
     with _progress(app) as tell:
-        total.filed += recover(archive)
+        total.filed += recover(archive, app.warn)
         for target in targets:
             one = Pulled(target, Report(target.label))
             try:
@@ -232,7 +232,7 @@ def _drain_live(app: App, phone: Phone) -> int:
             return left
         try:
             with app.archive(write=True) as archive:
-                recover(archive)
+                recover(archive, app.warn)
                 read_calls(app, archive, phone)
         except BusyError:
             never.wait(0.2)

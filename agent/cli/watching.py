@@ -45,7 +45,7 @@ def watch(app: App, phone: str | None, stay: bool) -> None:
         if app.console.is_terminal and app.errors.is_terminal:
             app.errors = app.console  # which knows of the table that stands below
         keeper = Keeper(app, archive, phone, lines, signals)
-        keeper.run(targets, recover(archive))
+        keeper.run(targets, recover(archive, app.warn))
 
 
 class _Lines(Told):

@@ -26,6 +26,7 @@ from agent.sync import Rules, SyncEngine
 from agent.sync.clean import Cleaner
 from tests.faults.kill_runner import killed_at, lines_of
 from tests.faults.memory import SPOOL, START_MS, Clock, MemoryPhone, distinct
+from tests.faults.ordinary import become_ordinary
 
 _FILES = 4
 _SETTINGS = Cleanup(after_days=90, keep_newest=1)
@@ -110,6 +111,7 @@ def wrong_in(home: Path) -> list[str]:
 
 
 def main() -> None:
+    become_ordinary()
     folder, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     warm_up()
     fill(folder / "filled")

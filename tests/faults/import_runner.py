@@ -23,6 +23,7 @@ from agent.sync.inbox.run import run
 from agent.sync.inbox.take import Importer
 from tests.faults.kill_runner import KILLED, _points, in_child, lines_of
 from tests.faults.memory import START_MS, wav
+from tests.faults.ordinary import become_ordinary
 
 FILES = {
     "a.wav": wav(0.2),
@@ -78,6 +79,7 @@ def wrong_in(home: Path, folder: Path) -> list[str]:
 
 
 def main() -> None:
+    become_ordinary()
     folder, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     warm_up()
     given = folder / "in"

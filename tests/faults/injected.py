@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.faults.kill_runner import sync_all, wrong_in
+from tests.faults.ordinary import become_ordinary
 
 SHIM = Path(__file__).with_name("shim.c")
 WRITES, SYNCS, NAMES, NET = 1, 2, 4, 8
@@ -152,6 +153,7 @@ def _serve() -> None:
     ``log``: the file for what was done to the disk. ``busy_s``: how long a locked index is waited
     for. ``look``: only look at the archive.
     """
+    become_ordinary()
     _load()
     shared = mmap.mmap(-1, mmap.PAGESIZE)
     page = Page.from_buffer(shared)

@@ -27,6 +27,7 @@ from agent.audio.measure import warm_up
 from agent.phone.calls import LoggedCall
 from agent.sync import Rules, SyncEngine
 from tests.faults.memory import FOLDER, SPOOL, START_MS, Clock, MemoryPhone, wav
+from tests.faults.ordinary import become_ordinary
 
 _WATCHED = ("/agent/archive/", "/agent/sync/")
 KILLED = 9
@@ -174,6 +175,7 @@ def _points(lines: list[str], seed: int, count: int) -> list[int]:
 
 
 def main() -> None:
+    become_ordinary()
     folder, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     warm_up()
     lines = lines_of(lambda: sync_all(folder / "whole"), None)

@@ -17,8 +17,10 @@ from agent.archive.records import Fact
 from agent.audio import flac
 from agent.audio.measure import warm_up
 from agent.capture.live import Block
+from agent.errors import ArchiveError
 from agent.sync.live.tape import Known, Tape, recover
 from tests.faults.kill_runner import KILLED, in_child, lines_of
+from tests.faults.ordinary import become_ordinary
 from tests.live.sounds import Tone, noise
 
 SAMPLES = noise(16000)
@@ -45,8 +47,11 @@ def record(home: Path) -> None:
 
 def again(home: Path) -> None:
     with Archive(home, write=True) as archive:
-        recover(archive)
-        assert recover(archive) == []
+        wrong: list[ArchiveError] = []
+        recover(archive, wrong.append)
+        assert recover(archive, wrong.append) == []
+        if wrong:
+            raise wrong[0]
 
 
 def wrong_in(home: Path, *, killed: bool) -> list[str]:
@@ -75,6 +80,7 @@ def wrong_in(home: Path, *, killed: bool) -> list[str]:
 
 
 def main() -> None:
+    become_ordinary()
     folder, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     warm_up()
     lines = lines_of(lambda: record(folder / "whole"), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from agent.archive.records import Fact, Recording
 from agent.archive.store import Part, disk_errors
 from agent.audio import flac
 from agent.capture.live import Block, Ear
-from agent.errors import AudioError, DiskFullError
+from agent.errors import ArchiveError, AudioError, DiskFullError
 from agent.sync.describe import listen
 from agent.sync.live.gaps import Gaps
 from agent.sync.live.levels import Levels
@@ -181,6 +182,7 @@ def file_live(
 
 _OF_THE_CALL = ("direction", "number", "sim", "ringing_ms", "offhook_ms")
 _MOST_PARTS = 20
+_AGAIN = "It is tried again at the next start."
 
 
 def _adopt(archive: Archive, known: Known) -> None:
@@ -216,22 +218,31 @@ def check_room(archive: Archive) -> None:
         )
 
 
-def recover(archive: Archive) -> list[Recording]:
+def recover(archive: Archive, tell: Callable[[ArchiveError], None]) -> list[Recording]:
     """File what a program that died was recording; the archive is open for writing.
 
-    What can't be filed now (a full disk) is left for the next time, with its error raised.
+    What can't be filed now (a full disk, a part that can't be read) is told, and left for the next
+    time; it stops nothing else.
     """
     filed = []
     for one in live.parts(archive):
-        path = archive.store.locate(one.part)
-        if not path.is_file() or path.stat().st_nlink > 1:  # it was filed, and then came the kill
+        try:
+            recording = _recover(archive, archive.store.locate(one.part), Known.of(one.known))
+        except ArchiveError as error:
+            said = f"a call that was recorded here stays unfinished: {error.message}"
+            tell(ArchiveError(said, hint=error.hint or _AGAIN))
+        else:
+            filed += [recording] if recording is not None else []
+    return filed
+
+
+def _recover(archive: Archive, path: Path, known: Known) -> Recording | None:
+    with disk_errors(path):
+        # It was filed, and then came the kill.
+        if not path.is_file() or path.stat().st_nlink > 1:
             live.forget(archive, path)
             path.unlink(missing_ok=True)
-            continue
-        known = Known.of(one.known)
-        if CUT not in known.flags:
-            known.flags.append(CUT)
-        recording = file_live(archive, path, known, None)
-        if recording is not None:
-            filed.append(recording)
-    return filed
+            return None
+    if CUT not in known.flags:
+        known.flags.append(CUT)
+    return file_live(archive, path, known, None)
