@@ -77,7 +77,7 @@ class Archive:
     def __enter__(self) -> Self:
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.store.root.mkdir(mode=0o700, exist_ok=True)
+            self.store.make()
         except OSError as error:
             raise ConfigError(
                 f"{self.home} can't hold an archive: {error.strerror}",
@@ -91,7 +91,7 @@ class Archive:
             self.ensure(arrivals.ARRIVALS)
             if self._write:
                 self.lock.acquire()
-                self.store.hold(filled=self._has_recordings() and self._purpose != "verify")
+                self.store.hold(filled=self._has_files() and self._purpose != "verify")
                 for left in filing.recover(self):
                     self._tell(left)
                 self.store.clean({self.store.locate(one.part) for one in live.parts(self)})
@@ -229,9 +229,14 @@ class Archive:
         with self.reading() as db:
             return query.search(db, text, limit)
 
-    def _has_recordings(self) -> bool:
+    def _has_files(self) -> bool:
+        """Whether something should be in its folder: filed, or left by a program that died."""
         with self.reading() as db:
-            return db.execute("SELECT 1 FROM recordings LIMIT 1").fetchone() is not None
+            (any_,) = db.execute(
+                "SELECT EXISTS (SELECT 1 FROM recordings) OR EXISTS (SELECT 1 FROM filing)"
+                " OR EXISTS (SELECT 1 FROM live)"
+            ).fetchone()
+        return bool(any_)
 
     def recording(self, sha256: str) -> Recording:
         """The recording with exactly this SHA-256."""

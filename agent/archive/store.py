@@ -170,13 +170,25 @@ class Store:
         self.root = root
         self._safe: set[Path] = set()  # folders whose own names are on the disk, by this run
         self._device: int | None = None
+        self._tops: set[str] = set()  # names in it, by which it is known again
+
+    def make(self) -> None:
+        """Make the folder where there is none; OSError, and ArchiveError for a link to nothing."""
+        try:
+            self.root.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError as error:
+            if not self.root.is_symlink() or self.root.exists():
+                raise
+            raise ArchiveError(
+                f"{self.root} is a link to {self.root.readlink()}, which is not there",
+                hint="Is that on a disk that is not mounted? If it is gone for good, remove the link.",
+            ) from error
 
     def hold(self, *, filled: bool) -> None:
         """Remember which disk it is on. ArchiveError where it has nothing, and should be
         ``filled``: then it is the folder over which a disk is mounted at other times."""
-        with disk_errors(self.root):
-            self._device = self.root.stat().st_dev
-        if filled and self._is_empty():
+        self._device, self._tops = self._device_now(), self._names()
+        if filled and not self._tops:
             raise ArchiveError(
                 f"{self.root} is empty, and there are recordings in the index",
                 hint="Is it on a disk that is not mounted? If its files are lost, "
@@ -185,24 +197,30 @@ class Store:
 
     def begin_anew(self) -> None:
         """That it has nothing is known to its user, and as it should be."""
-        if self._is_empty():
+        if not self._names():
             with disk_errors(self.root):
                 self._make_folder(self.root / time.strftime("%Y"))
 
-    def _is_empty(self) -> bool:
+    def _names(self) -> set[str]:
         with disk_errors(self.root):
-            return all(path.name == "lost+found" for path in self.root.iterdir())
+            return {path.name for path in self.root.iterdir()} - {"lost+found"}
+
+    def _device_now(self) -> int:
+        with disk_errors(self.root):
+            # With the dot, a disk that is mounted when it is needed is.
+            return os.stat(os.path.join(self.root, ".")).st_dev  # noqa: PTH116, PTH118 - Path drops it
 
     def _stay(self) -> None:
-        if self._device is None:
+        if self._device is None or (device := self._device_now()) == self._device:
             return
-        with disk_errors(self.root):
-            moved = self.root.stat().st_dev != self._device
-        if moved:
+        # One that was mounted again may have another number: a USB disk, a network's.
+        if not self._tops & self._names():
             raise ArchiveError(
                 f"{self.root} is on another disk than it was",
                 hint="Mount its disk again; nothing is filed until then.",
             )
+        self._device = device
+        self._safe.clear()
 
     def locate(self, path: PurePosixPath | str) -> Path:
         """Where ``path`` is on the disk; ArchiveError if it would be outside the archive."""
@@ -214,9 +232,11 @@ class Store:
     def begin(self, path: PurePosixPath, *, keep: bool = False) -> Part:
         """A part for what may become ``path``, in the folder where that is."""
         self._stay()
-        final = self.locate(self._enterable(path))
+        path = self._enterable(path)
+        final = self.locate(path)
         with disk_errors(final.parent):
             self._make_folder(final.parent)
+        self._tops.add(path.parts[0])
         return Part(final.with_name(f".{final.name}.{secrets.token_hex(4)}.part"), keep=keep)
 
     def lacks(self, size: int) -> int:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from agent.archive.records import Recording
 from agent.cli.rows import ARROWS, NARROW, length, level, when, who
+from agent.errors import ArchiveError
 from agent.sync.events import SyncEvent, WatchEvent
 from agent.sync.inbox.stay import NAME as INBOX
 from agent.text import shown
@@ -36,6 +37,7 @@ _CALLS = {
     "voip": ("another app has a call", "yellow"),
 }
 _NOTES = {"off": "capture is off", "no root": "no root", "locked": "locked", "paused": "paused"}
+_LASTING = ("off", "no root")  # told once, and not again after each connection
 
 
 @dataclass
@@ -45,6 +47,7 @@ class _Row:
     here: bool | None = None  # None: not found yet
     idle: tuple[str, str] = ("there", "")
     since: str = ""
+    unfiled: bool = False  # it is there, and the archive takes nothing
     call: str = ""
     notes: dict[str, str] = field(default_factory=dict)
     coming: dict[str, tuple[int, int]] = field(default_factory=dict)  # file: bytes, of how many
@@ -58,6 +61,8 @@ class _Row:
         """In a few words what it does, or what keeps it."""
         if self.here is None:
             return Text("looking for it", "dim")
+        if self.unfiled:
+            return Text("the archive can't take anything", "bold red")
         if not self.here:
             return Text(f"away since {self.since}", "yellow")
         said: list[tuple[str, str]] = []
@@ -80,19 +85,20 @@ class _Row:
     def _of_phone(self, event: WatchEvent) -> bool:
         kind = event.kind
         if kind == "connected":
-            self.here = True
+            self.here, self.unfiled = True, False
             self.call = ""
-            self.notes.clear()
+            self.coming.clear()
+            self.notes = {kind: said for kind, said in self.notes.items() if kind in _LASTING}
         elif kind == "lost":
             if self.here is not False:
                 self.since = datetime.now().astimezone().strftime("%H:%M")
-            self.here = False
+            self.here, self.unfiled = False, isinstance(event.error, ArchiveError)
             self.coming.clear()
         elif kind == "state":
             self.call = event.text
-            self.notes.pop("off", None)
+            self._forget(*_LASTING)
         elif kind in _NOTES:
-            self.notes.pop(kind, None)
+            self._forget(kind, *(_LASTING if kind in _LASTING else ()))
             if event.text or kind == "off":
                 self.notes[kind] = _NOTES[kind]
             if kind == "off":
@@ -114,6 +120,10 @@ class _Row:
             self.levels = None
         return True
 
+    def _forget(self, *kinds: str) -> None:
+        for kind in kinds:
+            self.notes.pop(kind, None)
+
     def _of_file(self, event: SyncEvent) -> bool:
         if event.kind in ("pulling", "progress"):
             self.coming[event.path] = event.done, event.size
@@ -121,20 +131,28 @@ class _Row:
         self.coming.pop(event.path, None)
         if event.kind == "filed" and event.recording is not None:
             self.filed += 1
-            self.last = event.recording
+            # The newest comes first: what is filed last may be the oldest.
+            if self.last is None or _begun(event.recording) >= _begun(self.last):
+                self.last = event.recording
         return event.kind in ("filed", "duplicate", "failed", "gone", "broken")
 
 
 class Screen:
-    """A context manager; shows nothing where there is no terminal. One thread at a time."""
+    """A context manager; shows nothing where there is no terminal that can, or is not ``wanted``.
+    One thread at a time."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, wanted: bool = True) -> None:
         self._console = console
         self._rows: dict[str, _Row] = {}
         self._live: Live | None = None
         self._drawn = 0.0
-        if console.is_terminal and not console.is_dumb_terminal:
+        if wanted and console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(Text(), console=console, auto_refresh=False, transient=True)
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is a table."""
+        return self._live is not None
 
     def __enter__(self) -> Self:
         return self
@@ -198,11 +216,15 @@ class Screen:
 def _last(recording: Recording | None) -> Text:
     if recording is None:
         return Text()
-    at, today = when(recording.started_ms or recording.added_ms), when(int(time.time() * 1000))
+    at, today = when(_begun(recording)), when(int(time.time() * 1000))
     begun = at[11:16] if at[:10] == today[:10] else at[5:16]
     arrow = ARROWS.get(recording.direction, ARROWS[None])
     said = f"{begun} {arrow} {length(recording)}, {level(recording)}, {who(recording)}"
     return Text(said, "red" if recording.silent else "")
+
+
+def _begun(recording: Recording) -> int:
+    return recording.started_ms or recording.added_ms
 
 
 def _meter(event: WatchEvent) -> Text:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import click
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
@@ -61,9 +61,10 @@ def sync(app: App, phone: str | None) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pulled:
-    """What one phone gave, and what kept it from giving more."""
+    """What one phone gave, and what kept it from giving more. Its ``target`` has the serial number
+    from the moment that it has answered."""
 
     target: Target
     report: Report
@@ -81,6 +82,7 @@ def pull_from(app: App, archive: Archive, targets: Sequence[Target]) -> tuple[Re
             try:
                 with app.reach(target) as opened:
                     app.check(target, opened)
+                    one.target = replace(target, serial=opened.serial)
                     app.remember(opened, target, archive)
                     _sync_phone(app, archive, opened, one, tell, share)
             except PhoneError as error:

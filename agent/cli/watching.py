@@ -42,7 +42,7 @@ def watch(app: App, phone: str | None, stay: bool) -> None:
         Signals(reload=True) as signals,
         lines.screen,
     ):
-        if app.console.is_terminal and app.errors.is_terminal:
+        if lines.screen.shows and app.errors.is_terminal:
             app.errors = app.console  # which knows of the table that stands below
         keeper = Keeper(app, archive, phone, lines, signals)
         keeper.run(targets, recover(archive, app.warn))
@@ -57,13 +57,13 @@ class _Lines(Told):
         self._lock = threading.Lock()
         self._names = app.console.is_terminal
         self._said = ""
-        self.screen = Screen(app.console)
+        self.screen = Screen(app.console, wanted=not app.json)
 
     def have(self, status: str, names: Sequence[str], last: Mapping[str, Recording]) -> None:
         """Say what is watched, where no table does."""
         with self._lock:
             self.screen.have(names, last)
-            if status != self._said and not (self._app.json or self._app.console.is_terminal):
+            if status != self._said and not (self._app.json or self.screen.shows):
                 self._app.console.print(f"{_now()}  {status}", markup=False, soft_wrap=True)
             self._said = status
 

@@ -385,6 +385,18 @@ def test_of_two_phones_it_is_said_which_gave_what_and_which_failed(
     assert "failed: two: " in offhook.run("sync").err
 
 
+def test_a_phone_that_was_not_known_has_its_serial_number_in_what_failed(
+    offhook: Offhook, lab: LabPhone
+) -> None:
+    put(lab, "a.wav", wav(74))
+    lab.su("deny")
+    try:
+        ran = offhook.run("--json", "sync")
+    finally:
+        lab.su("grant")
+    assert [one["serial"] for one in ran.json["failed"]] == [lab.serial]
+
+
 def test_without_a_terminal_watch_begins_with_what_it_watches(
     offhook: Offhook, lab: LabPhone
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database, Migrations
 
-from agent.archive import Archive, Fact, NewRecording, Recording, filing, store
+from agent.archive import Archive, Fact, NewRecording, Recording, filing, live, store
 from agent.archive.audit import audit, mend
 from agent.archive.filing import file_part
 from agent.archive.lock import held_for
@@ -140,6 +140,49 @@ def test_nothing_is_filed_on_another_disk_than_it_began_on(tmp_path: Path) -> No
             put(archive, b"another voice")
     finally:
         shutil.rmtree(other)
+
+
+def test_a_disk_that_comes_back_under_another_number_is_filed_on_again(tmp_path: Path) -> None:
+    home, other = tmp_path / "home", Path(tempfile.mkdtemp(dir="/dev/shm"))
+    assert other.stat().st_dev != tmp_path.stat().st_dev
+    try:
+        with Archive(home, write=True) as archive:
+            archive.add_phone("P1")
+            first = put(archive, b"voice")
+            shutil.copytree(archive.store.root, other / "disk")
+            archive.store.root.rename(tmp_path / "gone")
+            archive.store.root.symlink_to(other / "disk")
+            second = put(archive, b"another voice", started_ms=START + 1000)
+            assert {archive.file_of(one).exists() for one in (first, second)} == {True}
+    finally:
+        shutil.rmtree(other)
+
+
+def test_what_was_being_recorded_here_is_not_forgotten_while_its_disk_is_away(
+    tmp_path: Path,
+) -> None:
+    with Archive(tmp_path, write=True) as archive:
+        part = archive.begin(NewRecording("a.flac", 0, phone="P1"), keep=True)
+        part.write(b"the first call of all")
+        live.keep(archive, part.path, "P1", {})
+        part.discard()
+    root = tmp_path / "archive"
+    root.rename(tmp_path / "disk")
+    root.mkdir()
+    with pytest.raises(ArchiveError, match="is empty"), Archive(tmp_path, write=True):
+        pass
+    root.rmdir()
+    (tmp_path / "disk").rename(root)
+    with Archive(tmp_path, write=True) as archive:
+        assert [archive.store.locate(one.part) for one in live.parts(archive)] == [part.path]
+        assert part.path.exists()
+
+
+def test_an_archive_that_is_a_link_to_a_disk_that_is_away_says_so(tmp_path: Path) -> None:
+    (tmp_path / "archive").symlink_to(tmp_path / "disk" / "archive")
+    with pytest.raises(ArchiveError, match=r"a link to .*, which is not there") as refused:
+        Archive(tmp_path, write=True).__enter__()
+    assert "not mounted" in (refused.value.hint or "")
 
 
 def test_a_reader_can_not_file(tmp_path: Path) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from agent.archive.records import Recording
+from agent.cli.common import App
 from agent.cli.screen import Screen
+from agent.cli.watching import _Lines as Lines
+from agent.errors import DiskFullError
 from agent.sync.events import Report, SyncEvent, WatchEvent, WatchKind
 
 
@@ -36,12 +40,12 @@ def recording(**values: object) -> Recording:
 class Shown:
     """A screen, and what is on it now."""
 
-    def __init__(self, width: int = 100, *, terminal: bool = True) -> None:
+    def __init__(self, width: int = 100, *, terminal: bool = True, wanted: bool = True) -> None:
         self.out = io.StringIO()
         console = Console(
             file=self.out, force_terminal=terminal, width=width, height=40, _environ={}
         )
-        self.screen = Screen(console)
+        self.screen = Screen(console, wanted=wanted)
 
     def tell(self, kind: WatchKind, phone: str, text: str = "", **more: object) -> str:
         self.screen.take(WatchEvent(kind, phone, text, **more))  # type: ignore[arg-type]
@@ -95,6 +99,55 @@ def test_what_comes_and_what_came_last(shown: Shown) -> None:
         assert "not finished" not in shown.tell("scanned", "lab", report=Report("lab"))
 
 
+def test_what_is_told_once_is_shown_over_the_next_connection(shown: Shown) -> None:
+    with shown.screen:
+        shown.tell("connected", "desk")
+        shown.tell("off", "desk")
+        shown.tell("lost", "desk", "it closed the connection")
+        assert shown.tell("connected", "desk") == "desk | capture is off"
+        assert shown.tell("no root", "desk", "su said no") == "desk | no root"
+        shown.tell("lost", "desk", "it closed the connection")
+        assert shown.tell("connected", "desk") == "desk | no root"
+        assert shown.tell("state", "desk", "idle") == "desk | waiting for a call"
+
+
+def test_a_phone_is_not_said_to_be_away_when_the_archive_takes_nothing(shown: Shown) -> None:
+    with shown.screen:
+        shown.tell("connected", "desk")
+        full = DiskFullError("no room left")
+        assert shown.tell("lost", "desk", "no room left", error=full) == (
+            "desk | the archive can't take anything"
+        )
+        assert "away since" in shown.tell("lost", "desk", "it can't be reached")
+        assert shown.tell("connected", "desk") == "desk | there"
+
+
+@pytest.mark.parametrize(
+    ("json", "term", "said"), [(True, "xterm", ""), (False, "dumb", "watching")]
+)
+def test_a_terminal_without_a_table_has_a_first_line_unless_it_has_json(
+    tmp_path: Path, json: bool, term: str, said: str
+) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, _environ={"TERM": term})
+    lines = Lines(App(tmp_path, json=json, console=console))
+    with lines.screen:
+        lines.have("watching 1 phone", ["lab"], {})
+    assert out.getvalue()[10:18] == said
+
+
+def test_the_last_recording_is_the_newest_though_older_ones_come_after_it(shown: Shown) -> None:
+    with shown.screen:
+        shown.tell("connected", "lab")
+        event = SyncEvent("filed", "lab", "/a.wav", 10)
+        for minutes, name in ((2, "Ada"), (1, "Bob")):
+            started = 1_700_000_000_000 + minutes * 60_000
+            named = recording(contact=name, started_ms=started)
+            shown.screen.take(replace(event, recording=named))
+        assert "2 | " in shown.row("lab")
+        assert "Ada" in shown.row("lab")
+
+
 def test_how_loud_a_call_is_that_this_computer_records(shown: Shown) -> None:
     with shown.screen:
         shown.tell("connected", "desk")
@@ -138,8 +191,10 @@ def test_what_a_phone_is_called_is_shown_tamely() -> None:
         assert "looking for it" in shown.out.getvalue()
 
 
-def test_without_a_terminal_nothing_is_drawn() -> None:
-    shown = Shown(terminal=False)
+@pytest.mark.parametrize("not_there", [{"terminal": False}, {"wanted": False}])
+def test_without_a_terminal_or_for_json_nothing_is_drawn(not_there: dict[str, bool]) -> None:
+    shown = Shown(**not_there)
+    assert not shown.screen.shows
     with shown.screen:
         shown.screen.have(["lab"], {})
         shown.tell("connected", "lab")
