@@ -234,8 +234,9 @@ def _drain_live(app: App, phone: Phone) -> int:
             return left
         try:
             with app.archive(write=True) as archive:
-                recover(archive, app.warn)
+                recover(archive, app.warn)  # once: what can't be filed is told
                 read_calls(app, archive, phone)
+                return len(live.parts(archive, phone.serial))
         except BusyError:
             never.wait(0.2)
 
