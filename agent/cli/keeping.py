@@ -44,6 +44,9 @@ class Told(Protocol):
     def tell(self, event: WatchEvent | SyncEvent) -> None:
         """Something has happened."""
 
+    def end(self) -> None:
+        """Nothing more is shown, also while somebody still tells something."""
+
 
 class Keeper:
     """All of it, from :meth:`run` to its end. ``phone`` is the only one to watch, if given."""
@@ -313,6 +316,7 @@ class Keeper:
         for thread in threads:
             thread.join(max(end - time.monotonic(), 0.0))
         if (late or any(thread.is_alive() for thread in threads)) and self._broken is None:
+            self._told.end()
             self._app.console.show_cursor()
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(OSError, ValueError):

@@ -163,6 +163,10 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Take it away."""
         if self._live is not None:
             self._live.stop()
 

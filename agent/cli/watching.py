@@ -20,6 +20,8 @@ from agent.sync.events import SyncEvent, WatchEvent
 from agent.sync.live import recover
 from agent.text import json_text, shown
 
+_END_S = 0.2  # for who prints to be done with it
+
 
 @click.command()
 @click.option("--phone", metavar="NAME", help="Only this phone.")
@@ -82,6 +84,14 @@ class _Lines(Told):
                     markup=False,
                     soft_wrap=True,
                 )
+
+    def end(self) -> None:
+        """Take the table away, unless somebody is held up while printing."""
+        if self._lock.acquire(timeout=_END_S):
+            try:
+                self.screen.end()
+            finally:
+                self._lock.release()
 
     def _words(self, event: WatchEvent | SyncEvent) -> tuple[str, str]:
         if isinstance(event, SyncEvent):

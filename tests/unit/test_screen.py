@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import pty
 import re
+import signal
+import socket
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +22,7 @@ from agent.cli.screen import Screen
 from agent.cli.watching import _Lines as Lines
 from agent.errors import DiskFullError
 from agent.sync.events import Report, SyncEvent, WatchEvent, WatchKind
+from tests.offhook import PROGRAM
 
 
 def recording(**values: object) -> Recording:
@@ -199,3 +206,33 @@ def test_without_a_terminal_or_for_json_nothing_is_drawn(not_there: dict[str, bo
         shown.screen.have(["lab"], {})
         shown.tell("connected", "lab")
     assert shown.out.getvalue() == ""
+
+
+def test_no_table_is_left_when_a_phone_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with socket.create_server(("127.0.0.1", 0)) as phone:
+        (tmp_path / "offhook.toml").write_text(
+            "[discovery]\nmdns = false\n"
+            f'[[phone]]\nalias = "desk"\naddress = "127.0.0.1:{phone.getsockname()[1]}"\n'
+        )
+        environment = {**os.environ, "OFFHOOK_HOME": str(tmp_path), "TERM": "xterm"}
+        process = subprocess.Popen(
+            [PROGRAM, "--via", "tcp", "watch"],
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        phone.settimeout(60)
+        link, _ = phone.accept()  # and never a word
+        said, told = b"", False
+        with link, contextlib.suppress(OSError):  # what Linux says at the end
+            while more := os.read(ours, 65536):
+                said += more
+                if b"looking for it" in said and not told:
+                    told = True
+                    process.send_signal(signal.SIGINT)
+        os.close(ours)
+        assert process.wait(timeout=60) == 0
+    assert said.rpartition(b"looking for it")[2].count(b"\x1b[2K") == 3
