@@ -116,6 +116,7 @@ class Watch:
         self._cleanup = cleanup
         self._join_until = 0.0
         self._scan_due = 0.0
+        self._fresh = True
         self._log_due = 0.0
         self._log_newest: int | None = None
         self._log_said = ""
@@ -211,6 +212,7 @@ class Watch:
     def _stay(self, phone: Phone) -> None:
         """Watch until told to stop, or until capture was turned on or off."""
         self._scan_due = self._log_due = 0.0
+        self._fresh = True
         warm_up()
         sources = self._sources(phone)
         engine = SyncEngine(
@@ -381,7 +383,8 @@ class Watch:
         news.files = False
         engine.closed(news.closed)
         news.closed.clear()
-        report = engine.run_once(self._stop, news=heard)
+        fresh, self._fresh = self._fresh, False  # then what failed is not left until it is due
+        report = engine.run_once(self._stop, news=heard, retry_failed=fresh)
         if report.link_lost is not None:
             raise LinkError(report.link_lost)
         self._tell_held(report.held)

@@ -7,9 +7,12 @@ import hashlib
 import os
 import pty
 import shlex
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -289,6 +292,21 @@ def test_watch_says_that_the_phone_has_to_be_unlocked_and_goes_on(
             put(lab, "first.wav", wav(55))
             watching.wait("filed", timeout=20)  # the folder, which was not there, is watched now
     assert len([event for event in watching.events if event["event"] == "locked"]) == 2
+
+
+def test_watch_tries_what_failed_again_later_not_with_each_new_file(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    size = shutil.disk_usage(offhook.home).total - (1 << 20)  # more than is free
+    lab.root(f"cd {FOLDER}; truncate -s {size} bad.wav; touch -d @1600000000 bad.wav")
+    with offhook.watching() as watching:
+        watching.wait("failed")
+        for count in range(1, 5):
+            put(lab, f"good{count}.wav", wav(56 + count), folder="/sdcard/Recordings")
+            watching.wait("filed", count=count)
+    # At once, and then after 30 s, 60 s and so on, however many files come meanwhile.
+    tried = [datetime.fromisoformat(e["at"]) for e in watching.events if e["event"] == "failed"]
+    assert all((after - before).total_seconds() > 25 for before, after in pairwise(tried))
 
 
 def test_watch_takes_a_new_file_by_the_phones_word(lab: LabPhone, offhook: Offhook) -> None:
