@@ -88,8 +88,12 @@ class Part:
             finally:
                 os.close(reading)
             part._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            part.size = os.lseek(part._fd, 0, os.SEEK_END)
-            part._rehash()
+            try:
+                part.size = os.lseek(part._fd, 0, os.SEEK_END)
+                part._rehash()
+            except BaseException:
+                part._close()
+                raise
         return part
 
     def flush(self) -> None:

@@ -281,8 +281,9 @@ class Keeper:
         last = {}
         for one in self._watched:
             if one.target.serial is not None:
-                for recording in self._archive.recordings(phone=one.target.serial, limit=1):
-                    last[one.target.label] = recording
+                with contextlib.suppress(OffhookError):  # who needs the index will tell
+                    for recording in self._archive.recordings(phone=one.target.serial, limit=1):
+                        last[one.target.label] = recording
         try:
             self._told.have(self._status(), names, last)
         except Exception as error:  # noqa: BLE001 - raised by the main thread

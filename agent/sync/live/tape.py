@@ -236,10 +236,19 @@ def recover(archive: Archive, tell: Callable[[ArchiveError], None]) -> list[Reco
     return filed
 
 
+def _has_its_name(part: Path) -> bool:
+    """Whether it is a recording already. A link elsewhere is a backup's."""
+    status = part.stat()
+    return status.st_nlink > 1 and any(
+        other.name != part.name and other.lstat().st_ino == status.st_ino
+        for other in part.parent.iterdir()
+    )
+
+
 def _recover(archive: Archive, path: Path, known: Known) -> Recording | None:
     with disk_errors(path):
         # It was filed, and then came the kill.
-        if not path.is_file() or path.stat().st_nlink > 1:
+        if not path.is_file() or _has_its_name(path):
             live.forget(archive, path)
             path.unlink(missing_ok=True)
             return None
