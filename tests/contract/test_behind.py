@@ -107,6 +107,16 @@ class _Signals:
         return False
 
 
+class _Told:
+    """Keeps what is told."""
+
+    def __init__(self, events: list[WatchEvent | SyncEvent]) -> None:
+        self.tell = events.append
+
+    def have(self, *_: object) -> None:
+        """See agent.cli.keeping.Told."""
+
+
 def test_a_mistake_with_one_phone_ends_no_other_watch(
     lab: LabPhone, offhook: Offhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +135,7 @@ def test_a_mistake_with_one_phone_ends_no_other_watch(
     address = "{}:{}".format(*lab.address)
     signals = _Signals()
     with Archive(offhook.home, write=True) as archive:
-        keeper = Keeper(App(offhook.home), archive, "desk", events.append, signals)
+        keeper = Keeper(App(offhook.home), archive, "desk", _Told(events), signals)
         targets = [Target("odd", "127.0.0.1:1"), Target("desk", address)]
         errors: list[BaseException] = []
 
