@@ -318,7 +318,6 @@ class Keeper:
             thread.join(max(end - time.monotonic(), 0.0))
         if (late or any(thread.is_alive() for thread in threads)) and self._broken is None:
             self._told.end()
-            self._app.console.show_cursor()
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(OSError, ValueError):
                     stream.flush()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from agent.audio.measure import warm_up
 from agent.capture.live import Block
 from agent.errors import ArchiveError
 from agent.sync.live.tape import Known, Tape, recover
-from tests.faults.kill_runner import KILLED, in_child, lines_of
+from tests.faults.kill_runner import killed_at, lines_of
 from tests.faults.ordinary import become_ordinary
 from tests.live.sounds import Tone, noise
 
@@ -86,20 +85,16 @@ def main() -> None:
     lines = lines_of(lambda: record(folder / "whole"), None)
     wrong = [f"undisturbed: {text}" for text in wrong_in(folder / "whole", killed=False)]
     every = range(1, len(lines) + 1)
+    points = sorted(random.Random(seed).sample(every, min(count, len(lines))) or every)
     filed = 0
-    for point in sorted(random.Random(seed).sample(every, min(count, len(lines))) or every):
-        home = folder / "killed"
-        died = in_child(lambda p=point, h=home: lines_of(lambda: record(h), p))  # type: ignore[misc]
-        if died != KILLED:
-            wrong.append(f"line {point}: ended with {died} instead of being killed")
-        if in_child(lambda h=home: again(h)) != 0:  # type: ignore[misc]
-            wrong.append(f"line {point}: the run after it failed")
-        wrong += [
-            f"line {point} ({lines[point - 1]}): {text}" for text in wrong_in(home, killed=True)
-        ]
+
+    def look(home: Path) -> list[str]:
+        nonlocal filed
         with Archive(home) as archive:
             filed += len(archive.recordings())
-        shutil.rmtree(home)
+        return wrong_in(home, killed=True)
+
+    wrong += killed_at(points, folder / "killed", record, again, look)
     sys.stdout.write(json.dumps({"lines": len(lines), "filed": filed, "wrong": wrong}))
 
 
