@@ -115,7 +115,9 @@ def main() -> None:
     folder, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     warm_up()
     fill(folder / "filled")
-    shutil.copytree(folder / "filled", folder / "whole")
+    for name in ("warm", "whole"):
+        shutil.copytree(folder / "filled", folder / name)
+    clean(folder / "warm")  # as in kill_runner
     lines = lines_of(lambda: clean(folder / "whole"), None)
     wrong = [f"undisturbed: {text}" for text in wrong_in(folder / "whole")]
     every = range(1, len(lines) + 1)

@@ -84,6 +84,7 @@ def main() -> None:
     warm_up()
     given = folder / "in"
     fill(given)
+    import_all(folder / "warm", given)  # as in kill_runner
     lines = lines_of(lambda: import_all(folder / "whole", given), None)
     wrong = [f"undisturbed: {text}" for text in wrong_in(folder / "whole", given)]
     points = _points(lines, seed, count)

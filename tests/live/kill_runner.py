@@ -82,6 +82,7 @@ def main() -> None:
     become_ordinary()
     folder, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     warm_up()
+    record(folder / "warm")  # what is remembered after a first run costs lines in that alone
     lines = lines_of(lambda: record(folder / "whole"), None)
     wrong = [f"undisturbed: {text}" for text in wrong_in(folder / "whole", killed=False)]
     every = range(1, len(lines) + 1)
