@@ -25,6 +25,17 @@ def calls_and_joins(db: Database) -> None:
         db.execute(statement)
 
 
+@ARCHIVE(name="0003_recordings_told")
+def recordings_with_a_calls_times(db: Database) -> None:
+    """The few recordings whose call's own times are known, among very many."""
+    db.execute(
+        """
+        CREATE INDEX recordings_told ON recordings (phone)
+        WHERE instr(facts, '"ringing_ms"') OR instr(facts, '"offhook_ms"')
+        """
+    )
+
+
 _FIRST_TABLES = (
     """
     CREATE TABLE phones (

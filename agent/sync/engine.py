@@ -6,13 +6,15 @@ killed anywhere is made good by the next one. Nothing on the phone is changed.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from agent import __version__
 from agent.adb.reconnect import Cancel
-from agent.archive import sightings
+from agent.archive import quiet, sightings
 from agent.archive.archive import Archive
 from agent.archive.records import Recording
 from agent.archive.sightings import Sighting
@@ -45,13 +47,13 @@ _MOST_LEFT = 1000  # that are told one by one
 @dataclass
 class _Look:
     """A source as a run found it: ``spotted`` is None where all is as it was when nothing was left
-    to do, or it can't be read. ``left`` is what of it is still to be taken; ``changed``: its list
-    is another one than the last time."""
+    to do, or it can't be read. ``seen`` is what the phone said of it. ``left`` is what of it is
+    still to be taken."""
 
     source: Source
     report: Report
+    seen: Seen = field(default_factory=Seen)
     spotted: Spotted | None = None
-    changed: bool = False
     left: deque[list[Ready]] = field(default_factory=deque)
 
     def newest_ns(self) -> int:
@@ -81,12 +83,13 @@ class SyncEngine(Bringer):
         super().__init__(archive, phone, on_event, rules or Rules(), place, share or Share())
         self.sources = tuple(sources)
         self._held = held
-        self._seen: dict[Source, Seen] = {}
-        self._idle: set[Source] = set()  # where nothing was left to do when that was seen
+        self._seen: dict[Source, Seen] = {}  # what this engine has looked through, as it was last
+        self._passed: set[Source] = set()  # what was quiet, and so not looked through yet
         self._left: set[str] = set()  # what was told to be no file
         self._problems: dict[Source, str] = {}  # what is told to be wrong with them
         self._growing: dict[int, int] = {}  # how large a file was that is still written to
         archive.add_phone(self.serial)
+        archive.ensure(quiet.QUIET)
 
     def run_once(
         self,
@@ -126,11 +129,14 @@ class SyncEngine(Bringer):
         looks = [_Look(source, Report(self.serial)) for source in sources]
         try:
             for look in looks:
-                self._look(look, cancel, retry_failed)
+                self._look(look)
+            self._look_at_kin(looks)
+            for look in looks:
+                self._choose(look, cancel, retry_failed)
             if self._take(looks, report, cancel, news):
                 for look in looks:
                     self._end(look, cancel, retry_failed)
-                self._idle |= self._idle_now(looks)
+                self._keep_quiet(looks)
         except LinkError as error:
             report.link_lost = error.message
         except Cancelled:
@@ -142,20 +148,31 @@ class SyncEngine(Bringer):
                 self._tell("joined", recording.original_name, recording=recording)
         return report
 
-    def look_again(self) -> None:
-        """Go through unchanged lists, too, in the next scan: what is known of their files was
-        changed by somebody else."""
-        self._idle.clear()
-
     def closed(self, paths: Iterable[str]) -> None:
         """The phone told that these files were closed after they had been written: what is found
         there by the next scan needs no long wait."""
         self._scenes.close(paths)
 
-    def _look(self, look: _Look, cancel: Cancel, retry_failed: bool) -> None:
-        """What there is to take of a source."""
+    def _look(self, look: _Look) -> None:
+        """What there is of a source."""
         with self._alone(look):
             look.spotted = self._spot(look)
+
+    def _look_at_kin(self, looks: list[_Look]) -> None:
+        """Look through the folders that were quiet all along, and so never looked through, where
+        their recorder has another one that is not: what lies in the one may say something of what
+        is in the other."""
+        busy = {look.source.recorder for look in looks if look.spotted is not None} - {None}
+        unseen = [source for source in self._passed if source.recorder in busy]
+        quiet.forget(self.archive, self.serial, (source.name for source in unseen))
+        looks[:] = [look for look in looks if look.source not in unseen]
+        for source in unseen:
+            looks.append(_Look(source, Report(self.serial)))
+            self._look(looks[-1])
+
+    def _choose(self, look: _Look, cancel: Cancel, retry_failed: bool) -> None:
+        """What is to be taken of it now."""
+        with self._alone(look):
             if look.spotted is None:
                 return
             ready = [
@@ -200,32 +217,44 @@ class SyncEngine(Bringer):
             if not look.source.atomic and look.report.filed:
                 self._look_back(look.source, look.spotted, look.report)
 
-    def _idle_now(self, looks: list[_Look]) -> set[Source]:
-        """Where nothing is left to do, until a list changes. What is new in one folder of a
-        recorder's may say something of what is in another."""
-        stirred = [look.source for look in looks if look.changed and look.source.recorder]
-        return {
-            look.source
-            for look in looks
-            if look.spotted is not None
-            and look.report.idle
-            and not any(s != look.source and s.recorder == look.source.recorder for s in stirred)
-        }
+    def _keep_quiet(self, looks: list[_Look]) -> None:
+        """Note where nothing is left to do, until a list changes. What was done in one folder of a
+        recorder's may leave something to do in another."""
+        busy = {look.source.recorder for look in looks if not look.report.idle} - {None}
+        for look in looks:
+            source, report = look.source, look.report
+            # What lies there and is none is told by each run.
+            if look.spotted is None or not report.idle or report.left or source.recorder in busy:
+                continue
+            quiet.keep(self.archive, self.serial, source.name, self._basis(source), look.seen)
+
+    def _basis(self, source: Source) -> bytes:
+        """A hash of all that is concluded by, but for what the phone says: whoever changes the
+        patterns of names, or has another Offhook, may see more in the same files."""
+        own = [(one.recorder, one.text, one.folder, one.suffix) for one in self.place.own]
+        where = (source.path, source.root, source.atomic, source.recorder, source.route)
+        what = (sorted(source.traits), sorted(source.left))
+        said = repr((__version__, self.rules, own, where, what))
+        return hashlib.sha256(said.encode("utf-8", "surrogateescape")).digest()
 
     def _spot(self, look: _Look) -> Spotted | None:
         """What a scan found; None where all is as it was when nothing was left to do."""
         source, report = look.source, look.report
-        before = self._seen.get(source, Seen())
-        seen = replace(before) if source in self._idle else Seen()
-        files, whole = self._listed(source, report, seen)
-        report.scanned = seen.count if whole else len(files or ())
+        before = self._seen.get(source)
+        look.seen = (
+            quiet.seen(self.archive, self.serial, source.name, self._basis(source)) or Seen()
+        )
+        files, whole = self._listed(source, report, look.seen)
+        report.scanned = look.seen.count if whole else len(files or ())
         if files is None:
+            if before is None:
+                self._passed.add(source)
             return None
-        self._idle.discard(source)
-        look.changed = seen.mark != before.mark
-        if look.changed and source.recorder is not None:
-            self._idle -= {other for other in self._idle if other.recorder == source.recorder}
-        self._seen[source] = seen
+        self._passed.discard(source)
+        if source.recorder is not None and (before is None or before.mark != look.seen.mark):
+            kin = [s.name for s in self.sources if s.recorder == source.recorder and s != source]
+            quiet.forget(self.archive, self.serial, kin)
+        self._seen[source] = look.seen
         spotted = spot(self.archive, self.serial, source, files, whole=whole)
         self._scenes.keep(source, spotted)
         for sighting in spotted.new:

@@ -242,7 +242,7 @@ class Watch:
                         return
                 else:
                     if self._state in _CALM and not self._live.recording:
-                        self._tell_cleaned(daily.step(), engine)
+                        self._tell_cleaned(daily.step())
                     news.hear(min(due - now, _TICK))
                     if news.files and not news.moved:
                         # Before all else: somebody waits for the recording.
@@ -418,10 +418,9 @@ class Watch:
         is done with the call; not in the next call, whose recording nothing may hold up."""
         return now < self._join_until and self._state in _CALM
 
-    def _tell_cleaned(self, report: CleanReport | None, engine: SyncEngine) -> None:
+    def _tell_cleaned(self, report: CleanReport | None) -> None:
         if report is None:
             return
-        engine.look_again()  # other bytes than were archived are to be taken
         if report.link_lost is not None:
             raise LinkError(report.link_lost)
         if words := report.words:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from agent.archive import Archive
 from tests.benches.command import Cost, measured
 from tests.benches.field import Field
 from tests.benches.table import Entry, beside
@@ -110,6 +111,13 @@ def archive(field: Field, old: list[Old]) -> Offhook:
     return offhook
 
 
+def _forget(offhook: Offhook) -> None:
+    """Have the next `sync` look at each file, as the first one does and each that finds another
+    list than the last one found."""
+    with Archive(offhook.home, write=True) as archive, archive.writing() as db:
+        db.execute("DELETE FROM quiet")
+
+
 def nothing_to_do(field: Field, count: int, runs: int) -> list[Entry]:
     """`offhook sync` beside BetterADBSync, beside the phone's listing alone, and another scan."""
     old = files(count)
@@ -122,7 +130,7 @@ def nothing_to_do(field: Field, count: int, runs: int) -> list[Entry]:
             (mirror / top).mkdir(parents=True)
         for one in old:  # newer than the phone's, so BetterADBSync lets them be
             (mirror / one.path).write_bytes(one.data)
-        listings, theirs, ours, again = [], [], [], []
+        listings, theirs, ours, through, again = [], [], [], [], []
         for _ in range(runs):
             listings.append(field.child("ours_listing", count, [], home=str(offhook.home)))
             begin = time.time()
@@ -132,8 +140,10 @@ def nothing_to_do(field: Field, count: int, runs: int) -> list[Entry]:
             if any((mirror / one.path).stat().st_ctime >= begin for one in old[:: count // 10]):
                 raise RuntimeError("BetterADBSync had something to do")
             ours.append(_sync(offhook))
+            _forget(offhook)
+            through.append(_sync(offhook))
             again.append(field.child("ours_another_scan", count, [], home=str(offhook.home)))
-        return list(_entries(count, listings, theirs, ours, again))
+        return list(_entries(count, listings, theirs, ours, through, again))
     finally:
         remove(field)
 
@@ -151,19 +161,18 @@ def _entries(
     listings: list[float],
     theirs: list[float],
     ours: list[Cost],
+    through: list[Cost],
     again: list[float],
 ) -> Iterator[Entry]:
     name, peer = f"nothing new among {count:,} files", "BetterADBSync"
     listed = statistics.median(listings)
-    whole = [cost.took for cost in ours]
-    yield beside(f"{name}: `offhook sync`", whole, theirs, peer)
-    yield beside(
-        f"{name}: beyond the phone's listing",
-        [one - listed for one in whole],
-        [one - listed for one in theirs],
-        peer,
-    )
+    beyond = [one - listed for one in theirs]
+    for what, costs in ((name, ours), (f"{name}, each looked at", through)):
+        took = [cost.took for cost in costs]
+        yield beside(f"{what}: `offhook sync`", took, theirs, peer)
+        mine = [one - listed for one in took]
+        yield beside(f"{what}: beyond the phone's listing", mine, beyond, peer)
+        yield beside(f"{what}: processor time of sync", [cost.processor for cost in costs])
+        yield beside(f"{what}: memory of sync", [cost.peak_mib for cost in costs], unit="MiB")
     yield beside(f"{name}: the phone's listing", listings)
-    yield beside(f"{name}: processor time of sync", [cost.processor for cost in ours])
     yield beside(f"{name}: processor time of another scan of watch's", again)
-    yield beside(f"{name}: memory of sync", [cost.peak_mib for cost in ours], unit="MiB")
