@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from xml.parsers import expat
-from xml.sax.saxutils import quoteattr
 
 RECORD = "call_recording"
 METADATA = "write_metadata"
@@ -121,6 +120,8 @@ def _meaning(entry: Entry) -> tuple[str, str | None]:
 
 
 def _boolean(name: str, value: bool) -> bytes:
+    from xml.sax.saxutils import quoteattr  # which loads HTTP and TLS: only when it is needed
+
     return f'<boolean name={quoteattr(name)} value="{str(value).lower()}" />'.encode()
 
 
