@@ -61,7 +61,12 @@ def keep(archive: Archive, phone: str, source: str, basis: bytes, now: Seen) -> 
 
 def forget(archive: Archive, phone: str, sources: Iterable[str]) -> None:
     """Look through these sources again, whatever the phone says of them."""
-    names = [(phone, source) for source in sources]
-    if names:
+    with archive.reading() as db:
+        rows = db.execute("SELECT source FROM quiet WHERE phone = ?", [phone])
+        known = {row[0] for row in rows}.intersection(sources)
+    if known:  # most often there is none, and nothing to write
         with archive.writing() as db:
-            db.conn.executemany("DELETE FROM quiet WHERE phone = ? AND source = ?", names)
+            db.conn.executemany(
+                "DELETE FROM quiet WHERE phone = ? AND source = ?",
+                [(phone, source) for source in known],
+            )

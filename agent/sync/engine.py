@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from agent import __version__
@@ -18,7 +18,7 @@ from agent.archive import quiet, sightings
 from agent.archive.archive import Archive
 from agent.archive.records import Recording
 from agent.archive.sightings import Sighting
-from agent.errors import FileGoneError, LinkError, PhoneError
+from agent.errors import ArchiveError, FileGoneError, LinkError, PhoneError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import (
     Listed,
@@ -226,7 +226,8 @@ class SyncEngine(Bringer):
             # What lies there and is none is told by each run.
             if look.spotted is None or not report.idle or report.left or source.recorder in busy:
                 continue
-            quiet.keep(self.archive, self.serial, source.name, self._basis(source), look.seen)
+            with suppress(ArchiveError):  # a full disk: it only spares work
+                quiet.keep(self.archive, self.serial, source.name, self._basis(source), look.seen)
 
     def _basis(self, source: Source) -> bytes:
         """A hash of all that is concluded by, but for what the phone says: whoever changes the

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent.archive import Archive, sightings
+from agent.errors import DiskFullError
 from agent.naming.pattern import compiled
 from agent.phone.files import SHARED, Listed, NotAFile, Source
 from agent.sync import SyncEngine
@@ -211,3 +212,17 @@ def test_what_is_no_file_is_told_by_each_run(desk: Desk) -> None:
         db.execute("UPDATE sightings SET last_seen_ms = 0")  # so that it is gone through
     for _ in range(2):
         assert [one.path for one in desk.run().left] == ["/sdcard/BCR/pipe.wav"]
+
+
+def test_a_full_disk_is_no_trouble_where_nothing_is_to_be_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFullError("no room left")
+
+    monkeypatch.setattr(engine_module.quiet, "keep", full)
+    with desk.archive.writing() as db:
+        db.execute("UPDATE sightings SET last_seen_ms = 0")
+    for _ in range(2):
+        assert desk.run().idle
+    assert desk.looked.count("bcr") == 2
