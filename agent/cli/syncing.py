@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -327,6 +327,13 @@ def _failed(pulled: Pulled) -> list[dict[str, object]]:
     ]
 
 
+def _each(
+    pulled: Sequence[Pulled], of: Callable[[Report], list[dict[str, str]]]
+) -> list[dict[str, object]]:
+    """What the reports have, for ``--json``, each with whose it is."""
+    return [{**_whose(one.target), **found} for one in pulled for found in of(one.report)]
+
+
 def _whose(target: Target) -> dict[str, object]:
     return {"serial": target.serial, "name": target.label}
 
@@ -337,15 +344,13 @@ def _print_report(app: App, report: Report, pulled: list[Pulled]) -> None:
             {
                 "filed": [as_json(recording) for recording in report.filed],
                 "duplicates": len(report.duplicates),
-                "waiting": report.waiting,
-                "gone": report.gone,
-                "locked": [
-                    {**_whose(one.target), "reason": one.report.locked}
-                    for one in pulled
-                    if one.report.locked
-                ],
-                "left": [{"path": one.path, "reason": one.reason} for one in report.left],
-                "doubts": report.doubts,
+                "waiting": _each(pulled, lambda of: [{"path": path} for path in of.waiting]),
+                "gone": _each(pulled, lambda of: [{"path": path} for path in of.gone]),
+                "locked": _each(pulled, lambda of: [{"reason": of.locked}] if of.locked else []),
+                "left": _each(
+                    pulled, lambda of: [{"path": one.path, "reason": one.reason} for one in of.left]
+                ),
+                "doubts": _each(pulled, lambda of: [{"reason": words} for words in of.doubts]),
                 "bytes": report.pulled_bytes,
                 "failed": [failure for one in pulled for failure in _failed(one)],
             }

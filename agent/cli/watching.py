@@ -21,6 +21,7 @@ from agent.sync.live import recover
 from agent.text import json_text, shown
 
 _END_S = 0.2  # for who prints to be done with it
+_OF_NO_FILE = ("joined", "doubt")  # events of sync's that name no path on the phone
 
 
 @click.command()
@@ -157,8 +158,8 @@ class _Lines(Told):
         }
         if isinstance(event, WatchEvent) and event.text:
             body["text"] = event.text
-        if isinstance(event, SyncEvent) and event.kind in ("failed", "left", "duplicate", "doubt"):
-            body |= {"path": event.path} if event.path else {}
+        if isinstance(event, SyncEvent) and event.path and event.kind not in _OF_NO_FILE:
+            body["path"] = event.path
         if event.recording is not None:
             body["recording"] = as_json(event.recording)
         if isinstance(event, SyncEvent) and event.error:

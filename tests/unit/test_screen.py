@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import pty
 import re
@@ -21,7 +22,7 @@ from agent.cli.common import App
 from agent.cli.screen import Screen
 from agent.cli.watching import _Lines as Lines
 from agent.errors import DiskFullError
-from agent.sync.events import Report, SyncEvent, WatchEvent, WatchKind
+from agent.sync.events import EventKind, Report, SyncEvent, WatchEvent, WatchKind
 from tests.offhook import PROGRAM
 
 
@@ -130,17 +131,34 @@ def test_a_phone_is_not_said_to_be_away_when_the_archive_takes_nothing(shown: Sh
 
 
 @pytest.mark.parametrize(
-    ("json", "term", "said"), [(True, "xterm", ""), (False, "dumb", "watching")]
+    ("as_json", "term", "said"), [(True, "xterm", ""), (False, "dumb", "watching")]
 )
 def test_a_terminal_without_a_table_has_a_first_line_unless_it_has_json(
-    tmp_path: Path, json: bool, term: str, said: str
+    tmp_path: Path, as_json: bool, term: str, said: str
 ) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, _environ={"TERM": term})
-    lines = Lines(App(tmp_path, json=json, console=console))
+    lines = Lines(App(tmp_path, json=as_json, console=console))
     with lines.screen:
         lines.have("watching 1 phone", ["lab"], {})
     assert out.getvalue()[10:18] == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        *((kind, "/a.wav") for kind in ("pulling", "broken", "filed", "duplicate", "sidecar")),
+        *((kind, "/a.wav") for kind in ("gone", "failed", "left")),
+        *((kind, None) for kind in ("joined", "doubt")),
+    ],
+)
+def test_as_json_each_event_of_a_file_names_it_by_the_same_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: EventKind, path: str | None
+) -> None:
+    lines = Lines(App(tmp_path, json=True))
+    lines.tell(SyncEvent(kind, "lab", "/a.wav", 10, recording=recording()))
+    said = json.loads(capsys.readouterr().out)
+    assert (said["event"], said["phone"], said.get("path")) == (kind, "lab", path)
 
 
 def test_the_last_recording_is_the_newest_though_older_ones_come_after_it(shown: Shown) -> None:
