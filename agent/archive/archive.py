@@ -262,7 +262,7 @@ class Archive:
     def begin(self, new: filing.NewRecording, *, keep: bool = False) -> Part:
         """A part for bytes that are about to come, in the folder where they may go; see
         :class:`agent.archive.store.Part`."""
-        return self.store.begin(filing.path_of(self, new), keep=keep)
+        return filing.where_it_fits(self, new, None, lambda path: self.store.begin(path, keep=keep))
 
     def file_of(self, recording: Recording) -> Path:
         """Where a recording's bytes are."""

@@ -9,28 +9,38 @@ A kill before (2) leaves a part, which is removed; after it, :func:`recover` doe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlite_utils import Database
 
 from agent.archive import arrivals
 from agent.archive.arrivals import Arrival
-from agent.archive.names import split_suffix
+from agent.archive.names import LONGEST, SHORTER, split_suffix
 from agent.archive.records import Fact, Recording, storable
 from agent.archive.search import row_of
-from agent.archive.store import Part, disk_errors, seal_all, sha256_of, sync_folder
+from agent.archive.store import (
+    LongNameError,
+    Part,
+    disk_errors,
+    seal_all,
+    sha256_of,
+    sync_folder,
+)
 from agent.archive.template import times
 from agent.errors import ArchiveError
 from agent.text import shown
 
 if TYPE_CHECKING:
     from agent.archive.archive import Archive
+
+T = TypeVar("T")
 
 _MOST_NAMES = 5  # another program may take a name between our look and our rename
 
@@ -81,6 +91,29 @@ def path_of(
     archive: Archive, new: NewRecording, sha256: str | None = None, *, zone: tzinfo | None = None
 ) -> PurePosixPath:
     """Where a recording goes by the archive's template, if nothing else has that name."""
+    return _paths_of(archive, new, sha256, zone, (LONGEST,))[0]
+
+
+def where_it_fits(
+    archive: Archive, new: NewRecording, sha256: str | None, take: Callable[[PurePosixPath], T]
+) -> T:
+    """What ``take`` makes of where a recording goes: first of the name that it should have, and of
+    shorter ones where the disk takes none as long."""
+    *longer, shortest = _paths_of(archive, new, sha256, None, SHORTER)
+    for path in longer:
+        with contextlib.suppress(LongNameError):
+            return take(path)
+    return take(shortest)
+
+
+def _paths_of(
+    archive: Archive,
+    new: NewRecording,
+    sha256: str | None,
+    zone: tzinfo | None,
+    lengths: Sequence[int],
+) -> list[PurePosixPath]:
+    """By the template, with names of at most these lengths in bytes; each path once."""
     stem, suffix = split_suffix(new.original_name)
     known = {name: fact.value for name, fact in new.facts.items()}
     started = known.get("started_ms", new.mtime_ns // 1_000_000)
@@ -101,7 +134,8 @@ def path_of(
             ).fetchone()
         values["phone"] = row[0] if row else new.phone
     texts = {name: None if value is None else str(value) for name, value in values.items()}
-    return archive.template.path(texts, suffix)
+    paths = (archive.template.path(texts, suffix, longest) for longest in lengths)
+    return list(dict.fromkeys(paths))
 
 
 def columns_of(facts: Mapping[str, Fact]) -> dict[str, Any]:
@@ -141,8 +175,10 @@ def file_known(archive: Archive, sha256: str, new: NewRecording) -> Recording | 
         if not archive.has(sha256):
             return None
         known = archive.recording(sha256)
-        if not archive.file_of(known).exists():
-            return None
+        final = archive.file_of(known)
+        with disk_errors(final):
+            if not final.exists():
+                return None
         if new.arrival is None or not arrivals.is_noted(archive, new.arrival, sha256):
             _seen_again(archive, sha256, new, "seen again")
         return known
@@ -195,10 +231,15 @@ def recover(archive: Archive) -> list[ArchiveError]:
 
 def _recover(archive: Archive, row: Mapping[str, Any]) -> None:
     final = archive.store.locate(row["path"])
-    with disk_errors(final):
-        whole = final.is_file() and sha256_of(final) == row["sha256"]
-        if whole:
-            sync_folder(final.parent)  # the run may have died before it had done that
+    try:
+        with disk_errors(final):
+            whole = final.is_file() and sha256_of(final) == row["sha256"]
+            if whole:
+                sync_folder(final.parent)  # the run may have died before it had done that
+    except LongNameError:  # so it never got that name
+        with archive.writing() as db:
+            db.execute("DELETE FROM filing WHERE path = ?", [row["path"]])
+        return
     if whole:
         _finish(archive, row["path"], json.loads(row["work"]))
         return
@@ -230,12 +271,16 @@ def _place(archive: Archive, part: Part, new: NewRecording, work: dict[str, Any]
     """Give the part a name of its own, each try written down first; the path it has now."""
     if (left := _left(archive, part, new)) is not None:
         return left
-    for _ in range(_MOST_NAMES):
-        path = archive.store.free(path_of(archive, new, part.sha256))
-        _write_down(archive, part, path, work)
-        if archive.store.place(part, path):
-            return path
-    raise ArchiveError(f"no file can be created as {path}")
+
+    def place(wanted: PurePosixPath) -> PurePosixPath:
+        for _ in range(_MOST_NAMES):
+            path = archive.store.free(wanted)
+            _write_down(archive, part, path, work)
+            if archive.store.place(part, path):
+                return path
+        raise ArchiveError("another program has each name that it could get")
+
+    return where_it_fits(archive, new, part.sha256, place)
 
 
 def _place_all(
@@ -251,12 +296,20 @@ def _place_all(
             if there is None:
                 _write_down(archive, part, paths[-1], work)
     for number, ((part, new), work) in enumerate(zip(parts, works, strict=True)):
-        if left[number] is None and not archive.store.place(part, paths[number], sync=False):
+        if left[number] is None and not _is_placed(archive, part, paths[number]):
             paths[number] = _place(archive, part, new, work)
     for folder in {archive.store.locate(path).parent for path in paths}:
         with disk_errors(folder):
             sync_folder(folder)
     return list(zip(paths, works, strict=True))
+
+
+def _is_placed(archive: Archive, part: Part, path: PurePosixPath) -> bool:
+    """Whether a part could have this very name, in a folder that is flushed later."""
+    try:
+        return archive.store.place(part, path, sync=False)
+    except LongNameError:
+        return False
 
 
 def _write_down(archive: Archive, part: Part, path: PurePosixPath, work: dict[str, Any]) -> None:
@@ -273,7 +326,8 @@ def _left(archive: Archive, part: Part, new: NewRecording) -> PurePosixPath | No
     """Where the same bytes lie already, if they do: written down, or under their own name."""
     with archive.reading() as db:
         begun = db.execute("SELECT path FROM filing WHERE sha256 = ?", [part.sha256]).fetchall()
-    for path in (*(PurePosixPath(path) for (path,) in begun), path_of(archive, new, part.sha256)):
+    own = _paths_of(archive, new, part.sha256, None, SHORTER)
+    for path in (*(PurePosixPath(path) for (path,) in begun), *own):
         if _is_left(archive, part, path):
             return path
     return None
@@ -362,7 +416,9 @@ def _file_again(archive: Archive, part: Part, new: NewRecording) -> Recording:
     known = archive.recording(part.sha256)
     final = archive.file_of(known)
     action = "seen again"
-    if not final.exists():
+    with disk_errors(final):
+        lost = not final.exists()
+    if lost:
         archive.store.place_again(part, PurePosixPath(known.path))
         action = "restored"
     _seen_again(archive, part.sha256, new, action)

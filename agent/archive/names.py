@@ -6,6 +6,8 @@ import re
 import unicodedata
 
 LONGEST = 180  # bytes; leaves room below 255 for a suffix, and for the name while it is written
+#: For a file system that takes none as long (eCryptfs: 143 bytes), one after the other.
+SHORTER = (LONGEST, 120, 80, 50)
 
 _UNSAFE = frozenset('<>:"/\\|?*')
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})

@@ -18,17 +18,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from agent.archive.names import numbered
-from agent.errors import ArchiveError, DiskFullError, IntegrityError
+from agent.errors import ArchiveError, BusyError, DiskFullError, IntegrityError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: What an operating system says of what this user may not write.
 CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_CLOSED_HINT = "Make that folder writable for its owner, who has to run Offhook."
+_DISK_HINT = "Look after its disk: is it still there, and whole?"
+_HINTS: dict[int | None, str] = {
+    errno.EACCES: _CLOSED_HINT,
+    errno.EPERM: _CLOSED_HINT,
+    errno.EROFS: "Its disk is mounted read-only, as after an error on it: mount it to be written.",
+    **dict.fromkeys((errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE), _DISK_HINT),
+}
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _NO_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _CHUNK = 1 << 20
 _RESERVE = 32 << 20  # bytes that no recording takes
 _MOST = 1 << 30  # bytes of a file whose size nobody knows
 _FLUSHERS = 8  # files that are flushed at once
+
+
+class LongNameError(ArchiveError):
+    """The disk takes no name that is so long."""
 
 
 class Part:
@@ -243,9 +255,39 @@ class Store:
         self._tops.add(path.parts[0])
         return Part(final.with_name(f".{final.name}.{secrets.token_hex(4)}.part"), keep=keep)
 
+    def prove(self) -> None:
+        """Take a small file, and remove it. Where the folder takes none at all, an ArchiveError
+        says why; it names no file."""
+        self._stay()
+        tried = self.root / f".{secrets.token_hex(4)}.part"
+        with disk_errors(self.root, folder=True):
+            tried.mkdir(mode=0o700)
+            try:
+                one, other = tried / ".a.part", tried / ".b.part"
+                fd = os.open(one, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                try:
+                    os.write(fd, b"offhook")
+                    _datasync(fd)
+                finally:
+                    os.close(fd)
+                name_once(one, other)
+                sync_folder(tried)
+                other.unlink()
+            finally:
+                shutil.rmtree(tried, ignore_errors=True)
+
+    def why_not(self, error: ArchiveError) -> str:
+        """Why one file was not taken, in words without its name; ``error`` is what it met. What
+        other files would meet, too, is raised: of a full disk, or one that is not there."""
+        if isinstance(error, (BusyError, DiskFullError)):
+            raise error
+        self.prove()
+        return f"the archive does not take it: {reason_of(error)}"
+
     def lacks(self, size: int) -> int:
         """How many bytes are lacking for a file of so many, if the index, and others, shall have
         room yet. 0 for one that is larger than the whole disk: that is a lie of the phone's."""
+        self._stay()
         with disk_errors(self.root):
             there = shutil.disk_usage(self.root)
         return 0 if size > there.total else max(0, size + _RESERVE - there.free)
@@ -295,16 +337,18 @@ class Store:
 
     def place_again(self, part: Part, path: PurePosixPath) -> None:
         """Put a sealed part where a filed recording was, and is not any more."""
-        with disk_errors(self.locate(path)):
-            self._make_folder(self.locate(path).parent)
         if not self.place(part, path):
-            raise ArchiveError(f"{path} can't be put back")
+            raise ArchiveError("it can't be put back: something else has its name")
 
     def clean(self, kept: Collection[Path] = ()) -> list[Path]:
         """Remove the parts that a run left when it died, but for those that are to be kept; only
         the writer may."""
         stale = sorted(path for path in self.root.rglob(".*.part") if path not in kept)
-        for path in stale:
+        for path in reversed(stale):
+            if path.is_dir() and not path.is_symlink():
+                with contextlib.suppress(OSError):  # one that is not ours has something in it
+                    path.rmdir()
+                continue
             with contextlib.suppress(FileNotFoundError), disk_errors(path):
                 path.unlink()
         return stale
@@ -341,23 +385,25 @@ def seal_all(parts: Iterable[tuple[Part, int]]) -> None:
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's errors about ``path`` into the archive's."""
+def disk_errors(path: Path, *, folder: bool = False) -> Iterator[None]:
+    """Turn the operating system's errors about ``path``, a file or a ``folder``, into the
+    archive's."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFullError(
-                f"no room left for {path.parent}: {error.strerror}",
+                f"no room left for {path if folder else path.parent}: {error.strerror}",
                 hint="Free some space; what was not taken is still on the phone.",
             ) from error
-        closed = error.errno in CLOSED
-        raise ArchiveError(
-            f"{path}: {error.strerror or error}",
-            hint="Make that folder writable for its owner, who has to run Offhook."
-            if closed
-            else None,
-        ) from error
+        kind = LongNameError if error.errno == errno.ENAMETOOLONG else ArchiveError
+        raise kind(f"{path}: {error.strerror or error}", hint=_HINTS.get(error.errno)) from error
+
+
+def reason_of(error: ArchiveError) -> str:
+    """What an error says, without the name of the file that it was met at."""
+    cause = error.__cause__
+    return cause.strerror or str(error) if isinstance(cause, OSError) else error.message
 
 
 def sha256_of(path: Path) -> str:

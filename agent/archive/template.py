@@ -16,7 +16,7 @@ from datetime import datetime, tzinfo
 from pathlib import PurePosixPath
 from string import Formatter
 
-from agent.archive.names import plain, safe_name
+from agent.archive.names import LONGEST, plain, safe_name
 
 UNKNOWN = "unknown"
 MOST_FOLDERS = 8
@@ -85,14 +85,17 @@ class Template:
         """Whether a field is in it."""
         return any(field == one for part in self.parts for _, one in part)
 
-    def path(self, values: Mapping[str, str | None], suffix: str) -> PurePosixPath:
-        """The path for these values of fields; ``suffix`` is ``.wav``, or nothing."""
+    def path(
+        self, values: Mapping[str, str | None], suffix: str, longest: int = LONGEST
+    ) -> PurePosixPath:
+        """The path for these values of fields; ``suffix`` is ``.wav``, or nothing. No part of it
+        has more than ``longest`` bytes."""
         names = [
             "".join(text or _value(values.get(field or "")) for text, field in part)
             for part in self.parts
         ]
         names[-1] += suffix
-        return PurePosixPath(*(safe_name(name) for name in names))
+        return PurePosixPath(*(safe_name(name, longest) for name in names))
 
 
 def times(started_ms: int, zone: tzinfo | None = None) -> dict[str, str | None]:

@@ -99,12 +99,22 @@ class Bringer:
                     self._update(one.sighting, state="pulling", tries=tries)
             taken = [self._begin(source, one, report, cancel) for one in ready]
             self._bring_together(source, taken, report, cancel)
-        except (LinkError, Cancelled, ArchiveError):
+        except (LinkError, Cancelled):
             self._give_back([one.sighting for one in ready])
             raise
+        except ArchiveError as error:
+            self._give_back([one.sighting for one in ready])
+            self.archive.store.why_not(error)
+        else:
+            return
         finally:
             for each in taken:
                 drop(each)
+        for one in ready:  # singly, as it is one of them alone that the archive does not take
+            if one.sighting.state == "seen":
+                if cancel.is_set():
+                    raise Cancelled
+                self._bring(source, one, report, cancel)
 
     def _give_back(self, pulling: list[Sighting]) -> None:
         """What was under way is no fault of these files, and did not kill the program."""
@@ -191,12 +201,12 @@ class Bringer:
         died_before = sighting.tries if sighting.state == "pulling" else 0
         self._update(sighting, state="pulling", tries=sighting.tries + 1)
         self._tell("pulling", sighting.shown, sighting.size)
-        if lacking := self.archive.store.lacks(sighting.size):
-            # Of this file alone: a smaller one may fit.
-            needed = f"{lacking / (1 << 20):.1f} MiB of space are lacking for it"
-            self._fail(sighting, f"{needed}; free some, and it comes", report)
-            return
         try:
+            if lacking := self.archive.store.lacks(sighting.size):
+                # Of this file alone: a smaller one may fit.
+                needed = f"{lacking / (1 << 20):.1f} MiB of space are lacking for it"
+                self._fail(sighting, f"{needed}; free some, and it comes", report)
+                return
             one = self._begin(source, ready, report, cancel)
             new = one.new
             if before is not None:
@@ -222,14 +232,24 @@ class Bringer:
             self._set_back(sighting, str(error), report)
         except (MismatchError, NoEndError) as error:
             self._fail(sighting, str(error), report, hint=_BY_HAND)
-        except (LinkError, Cancelled, ArchiveError):
+        except (LinkError, Cancelled):
             self._give_back([sighting])
             raise
+        except ArchiveError as error:
+            self._refuse(sighting, error, report)
         except PhoneError as error:
             self._fail(sighting, error.message, report, hint=error.hint or _BY_HAND)
         else:
             self._note_filed(one, recording, is_new)
             self._tell_filed(sighting, recording, is_new, report)
+
+    def _refuse(self, sighting: Sighting, error: ArchiveError, report: Report) -> None:
+        """The archive did not take a file. Where it takes no other, either, that is raised."""
+        try:
+            self._fail(sighting, self.archive.store.why_not(error), report, hint=error.hint)
+        except ArchiveError:
+            self._give_back([sighting])
+            raise
 
     def _note_filed(self, one: Taken, recording: Recording, is_new: bool) -> None:
         one.sighting.state, one.sighting.sha256 = "filed", recording.sha256

@@ -103,8 +103,8 @@ class SyncEngine(Bringer):
 
         With ``news``, which is asked between pulls, the rest is left for the next run, due at once,
         where there is some, or where a file is finished now that was not: newer ones are not kept
-        waiting. DiskFullError and BusyError are
-        raised: then no file can be taken.
+        waiting. An ArchiveError is
+        raised where no file can be taken: of a full disk, or one that is not there.
         """
         return self._run(self.sources, cancel or never(), retry_failed, news)
 

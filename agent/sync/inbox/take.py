@@ -125,6 +125,13 @@ class Importer:
     def take(self, file: LocalFile) -> Outcome:
         """What became of a file. Cancelled when that is asked for; DiskFullError and other
         ArchiveErrors when none can be filed."""
+        try:
+            return self._take(file)
+        except ArchiveError as error:
+            why = self.archive.store.why_not(error)
+            return Outcome(file.path, "failed", why, size=file.size)
+
+    def _take(self, file: LocalFile) -> Outcome:
         plan = self._plan(file, dry=False)
         if plan.new is None:
             return plan.outcome
