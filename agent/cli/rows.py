@@ -78,6 +78,12 @@ def length(recording: Recording) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def megabytes(done: float, size: float) -> str:
+    """How many bytes of how many: ``0.3 of 1.5 MB``, ``12 of 340 MB``."""
+    digits = 1 if size < 9_950_000 else 0
+    return f"{done / 1e6:.{digits}f} of {size / 1e6:.{digits}f} MB"
+
+
 def level(recording: Recording) -> str:
     """How loud it is, or, in capitals, that there is nothing to hear."""
     if recording.silent:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.archive.records import Recording
-from agent.cli.rows import ARROWS, NARROW, length, level, when, who
+from agent.cli.rows import ARROWS, NARROW, length, level, megabytes, when, who
 from agent.errors import ArchiveError
 from agent.sync.events import SyncEvent, WatchEvent
 from agent.sync.inbox.stay import NAME as INBOX
@@ -70,8 +70,8 @@ class _Row:
             said.append(_CALLS[self.call])
         said += [(words, "yellow") for words in self.notes.values()]
         if self.coming:
-            done, size = (sum(part) / 1e6 for part in zip(*self.coming.values(), strict=True))
-            said.append((f"pulling {done:.0f} of {size:.0f} MB", "cyan"))
+            done, size = (sum(part) for part in zip(*self.coming.values(), strict=True))
+            said.append((f"pulling {megabytes(done, size)}", "cyan"))
         if self.unfinished:
             said.append((f"{self.unfinished} not finished", "dim"))
         if self.failed:
@@ -189,7 +189,8 @@ class Screen:
         row = self._rows.get(event.phone)
         if row is None or not row.take(event):
             return
-        if event.kind == "progress" and time.monotonic() - self._drawn < _EVERY_S:
+        often = event.kind == "progress" or (event.kind == "pulling" and len(row.coming) > 1)
+        if often and time.monotonic() - self._drawn < _EVERY_S:
             return
         self._draw()
 

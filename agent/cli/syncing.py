@@ -20,7 +20,7 @@ from agent.capture.control import installed_route
 from agent.capture.journal import read_journal
 from agent.cli import sourcing
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
-from agent.cli.rows import as_json, line
+from agent.cli.rows import as_json, line, megabytes
 from agent.errors import BusyError, LinkError, NoPhoneError, PartialError, PhoneError, RootError
 from agent.phone.battery import read_battery
 from agent.phone.files import Source
@@ -268,27 +268,51 @@ class _Tell:
     def __call__(self, event: SyncEvent) -> None: ...
 
 
-class _Bars(_Tell):
-    """A progress bar in bytes, for a person at a terminal."""
+class _Bar(_Tell):
+    """A progress bar in bytes, for a person at a terminal: of a file, or of those that come
+    together."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
+        self._coming: dict[str, tuple[int, int]] = {}  # file: bytes, of how many
+        self._open: set[str] = set()  # those that are not through
+        self._phone = ""
 
     def __call__(self, event: SyncEvent) -> None:
+        if event.phone != self._phone:  # one whose link broke leaves some that never are
+            self._end()
+            self._phone = event.phone
         if event.kind == "pulling":
-            name = shown(event.path.rsplit("/", 1)[-1])
-            self._tasks[event.path] = self._progress.add_task(name, total=event.size, note="")
-        task = self._tasks.get(event.path)
-        if task is None:
+            self._coming[event.path] = 0, event.size
+            self._open.add(event.path)
+        if event.path not in self._open:
             return
-        if event.kind == "progress":
-            note = "checking" if event.done == event.size else ""
-            self._progress.update(task, completed=event.done, note=note)
+        if event.kind in ("pulling", "progress"):
+            self._coming[event.path] = event.done, event.size
+            self._show()
         elif event.kind == "broken":
-            self._progress.update(task, note="waiting for the phone")
-        elif event.kind in ("filed", "duplicate", "failed", "gone"):
-            self._progress.remove_task(self._tasks.pop(event.path))
+            self._show("waiting for the phone")
+        elif event.kind in ("filed", "duplicate", "failed", "gone", "waiting"):
+            self._open.remove(event.path)
+            if not self._open:
+                self._end()
+
+    def _show(self, note: str = "") -> None:
+        done, size = (sum(part) for part in zip(*self._coming.values(), strict=True))
+        name = next(iter(self._coming)).rsplit("/", 1)[-1]
+        name = shown(name) if len(self._coming) == 1 else f"{len(self._coming)} files"
+        if self._task is None:
+            self._task = self._progress.add_task(name, total=size, note="")
+        note = note or ("checking" if done == size else "")
+        self._progress.update(self._task, description=name, completed=done, total=size, note=note)
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = None
+        self._coming.clear()
+        self._open.clear()
 
 
 class _Note(ProgressColumn):
@@ -299,7 +323,7 @@ class _Note(ProgressColumn):
         if task.fields["note"]:
             return Text(task.fields["note"])
         speed = f", {task.speed / 1e6:.0f} MB/s" if task.speed else ""
-        return Text(f"{task.completed / 1e6:.0f} of {(task.total or 0) / 1e6:.0f} MB{speed}")
+        return Text(f"{megabytes(task.completed, task.total or 0)}{speed}")
 
 
 @contextmanager
@@ -314,7 +338,7 @@ def _progress(app: App) -> Iterator[_Tell]:
         _Note(table_column=Column(no_wrap=True, width=24)),
     )
     with Progress(*columns, console=app.console, transient=True, expand=True) as progress:
-        yield _Bars(progress)
+        yield _Bar(progress)
 
 
 def _failed(pulled: Pulled) -> list[dict[str, object]]:

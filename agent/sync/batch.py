@@ -17,7 +17,7 @@ from agent.archive.store import Part
 from agent.errors import LinkError, PhoneError
 from agent.naming.sidecar import Sidecar
 from agent.phone.files import PhoneFiles, Source
-from agent.sync.pull import Cancelled, Pace
+from agent.sync.pull import TELL_EVERY, Cancelled, Pace
 from agent.sync.settled import UNFINISHED
 
 FILES = 64
@@ -83,10 +83,11 @@ def pull(
     taken: Sequence[Taken],
     begin: Callable[[NewRecording], Part],
     cancel: Cancel,
-    on_begin: Callable[[Sighting], None],
+    on_progress: Callable[[Sighting, int], None],
     pace: Pace,
 ) -> Taken | None:
-    """Each file into a part. What is not as it was listed is left without one.
+    """Each file into a part. What is not as it was listed is left without one. ``on_progress`` is
+    told how many bytes of a file have come.
 
     Ends where the link breaks; the file at which it broke is returned. The caller discards the
     parts, whatever is raised.
@@ -96,11 +97,10 @@ def pull(
     try:
         for path, chunks in phone.read_many(list(by_path), root=source.root):
             one = by_path[path]
-            on_begin(one.sighting)
             one.part = part = begin(one.new)
             try:
                 with _closing(chunks):
-                    _write(chunks, part, one.sighting.size, cancel, pace)
+                    _write(chunks, part, one.sighting, cancel, on_progress, pace)
             except LinkError:
                 raise
             except PhoneError:
@@ -133,14 +133,25 @@ def verify(phone: PhoneFiles, source: Source, taken: Sequence[Taken]) -> bool:
     return any(hashes)
 
 
-def _write(chunks: Iterator[bytes], part: Part, size: int, cancel: Cancel, pace: Pace) -> None:
+def _write(
+    chunks: Iterator[bytes],
+    part: Part,
+    sighting: Sighting,
+    cancel: Cancel,
+    on_progress: Callable[[Sighting, int], None],
+    pace: Pace,
+) -> None:
+    told = 0
     for chunk in chunks:
         if cancel.is_set():
             raise Cancelled
         part.write(chunk)
         pace(len(chunk))
-        if part.size > size:
+        if part.size > sighting.size:
             return
+        if part.size - told >= TELL_EVERY or part.size == sighting.size:
+            told = part.size
+            on_progress(sighting, told)
 
 
 def drop(one: Taken) -> None:

@@ -134,13 +134,13 @@ class Bringer:
     def _bring_together(
         self, source: Source, taken: list[Taken], report: Report, cancel: Cancel
     ) -> None:
-        def told(sighting: Sighting) -> None:
-            self._tell("pulling", sighting.shown, sighting.size)
+        def progress(sighting: Sighting, done: int) -> None:
+            self._tell("progress", sighting.shown, sighting.size, done=done)
 
-        begin = self.archive.begin
-        if (
-            broken := pull(self.phone, source, taken, begin, cancel, told, self._pace(cancel))
-        ) is not None:
+        for one in taken:  # all of them first, so that it is known how much is to come
+            self._tell("pulling", one.sighting.shown, one.sighting.size)
+        begin, pace = self.archive.begin, self._pace(cancel)
+        if (broken := pull(self.phone, source, taken, begin, cancel, progress, pace)) is not None:
             self._singly(source, broken, report, cancel)  # which waits for the phone
         try:
             whole = [one for one in taken if one.part is not None]

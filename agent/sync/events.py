@@ -11,7 +11,7 @@ from agent.errors import OffhookError
 
 #: seen       a new file was seen on the phone
 #: waiting    a file is not finished, or its sidecar is not there yet
-#: pulling    its bytes begin to come
+#: pulling    its bytes begin to come, or those of the files that it goes together with
 #: progress   ``done`` of ``size`` bytes have come
 #: broken     the link broke with ``done`` bytes there; the pull waits for the phone
 #: filed      it is in the archive: ``recording``

@@ -27,7 +27,7 @@ Pace = Callable[[int], None]
 BY_HASH = "sha256 on the phone"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_TELL_EVERY = 256 * 1024  # bytes
+TELL_EVERY = 256 * 1024  # bytes, of a file that comes
 _FRUITLESS = 3  # breaks in a row after which no byte came
 
 
@@ -139,7 +139,7 @@ def fetch(
             )
         if growing and part.size == sighting.size:
             return
-        if part.size - told >= _TELL_EVERY or part.size == sighting.size:
+        if part.size - told >= TELL_EVERY or part.size == sighting.size:
             told = part.size
             on_progress(told)
 

@@ -8,6 +8,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from agent.archive.sightings import Sighting
 from agent.errors import ArchiveError, DiskFullError
 from agent.sync import SyncEngine
 from agent.sync.batch import BYTES, FILES, LARGEST, Ready, batches
+from agent.sync.events import SyncEvent
 from tests.faults.memory import SPOOL, Clock, MemoryPhone, distinct
 from tests.faults.test_machine import failing
 
@@ -122,6 +124,18 @@ def test_no_row_says_more_than_the_disk_has_flushed(
         engine.run_once()
     assert len(archive.recordings()) == before + count
     assert len([p for p in archive.store.root.rglob("*") if p.is_file()]) == before + count
+
+
+def test_it_is_told_how_much_is_to_come_and_each_byte_that_came(
+    phone: MemoryPhone, archive: Archive
+) -> None:
+    """A batch takes a while, and nothing of it is filed before its end."""
+    events: list[SyncEvent] = []
+    SyncEngine(archive, phone, [SPOOL], events.append).run_once()
+    kinds = [event.kind for event in events if event.kind in ("pulling", "progress", "filed")]
+    assert [kind for kind, _ in groupby(kinds)] == ["pulling", "progress", "filed"]
+    done = {event.path: event.done for event in events if event.kind == "progress"}
+    assert done == {event.path: event.size for event in events if event.kind == "pulling"}
 
 
 def test_bytes_that_come_twice_in_a_batch_are_filed_once(
