@@ -15,12 +15,16 @@ def shown(text: str) -> str:
     >>> shown("a\x1b[31mb\n")
     'a\\x1b[31mb\\n'
     """
+    if text.isprintable():  # most is, and soon known to be
+        return text
     return "".join(_escape(ch) if unicodedata.category(ch) in _HIDDEN else ch for ch in text)
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """``value`` as JSON that a terminal shows tamely too: what is not to be seen is escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.replace("\n", "").isprintable():
+        return text
     hidden = {ch for ch in set(text) - {"\n"} if unicodedata.category(ch) in _HIDDEN}
     return text.translate({ord(ch): json.dumps(ch)[1:-1] for ch in hidden}) if hidden else text
 

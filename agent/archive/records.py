@@ -96,6 +96,7 @@ class Recording:
 
 
 _RECORDING_FIELDS = frozenset(f.name for f in fields(Recording))
+_EMPTY = ("[]", "{}")  # which most are
 _JSON_COLUMNS = {"levels": list, "silent_channels": list, "flags": list, "facts": dict}
 
 
@@ -103,7 +104,8 @@ def recording_of(row: Mapping[str, Any] | sqlite3.Row) -> Recording:
     """A row of ``recordings``, with ``phone_alias`` if it was joined in, as a Recording."""
     values = {key: row[key] for key in row.keys() if key in _RECORDING_FIELDS}  # noqa: SIM118
     for column, kind in _JSON_COLUMNS.items():
-        loaded = json.loads(values.get(column) or "null")
+        text = values.get(column)
+        loaded = kind() if text in _EMPTY else json.loads(text or "null")
         values[column] = loaded if isinstance(loaded, kind) else kind()
     if values.get("silent") is not None:
         values["silent"] = bool(values["silent"])

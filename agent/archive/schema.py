@@ -25,15 +25,12 @@ def calls_and_joins(db: Database) -> None:
         db.execute(statement)
 
 
-@ARCHIVE(name="0003_recordings_told")
-def recordings_with_a_calls_times(db: Database) -> None:
-    """The few recordings whose call's own times are known, among very many."""
-    db.execute(
-        """
-        CREATE INDEX recordings_told ON recordings (phone)
-        WHERE instr(facts, '"ringing_ms"') OR instr(facts, '"offhook_ms"')
-        """
-    )
+@ARCHIVE(name="0003_among_very_many")
+def among_very_many(db: Database) -> None:
+    """What finds a few recordings among very many: the newest, and those whose call's own times
+    are known."""
+    for statement in _AMONG_VERY_MANY:
+        db.execute(statement)
 
 
 _FIRST_TABLES = (
@@ -182,5 +179,13 @@ _CALLS_AND_JOINS = (
     INSERT INTO joins (recording_id, call_id, settled_by, score, reason, at_ms)
     SELECT id, call_id, 'rule', NULL, 'joined before joins had reasons', added_ms
     FROM recordings WHERE call_id IS NOT NULL
+    """,
+)
+
+_AMONG_VERY_MANY = (
+    "CREATE INDEX recordings_newest ON recordings (coalesce(started_ms, added_ms), id)",
+    """
+    CREATE INDEX recordings_told ON recordings (phone)
+    WHERE instr(facts, '"ringing_ms"') OR instr(facts, '"offhook_ms"')
     """,
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,7 @@ from agent.archive import Archive, Recording, joining
 from agent.archive import calls as kept
 from agent.archive.calls import CallFilters, direction_of
 from agent.archive.join import Candidate, Decision
+from agent.cli.columns import Cell, Column, print_rows
 from agent.cli.common import App, pass_app
 from agent.cli.rows import ARROWS, NARROW, ROOMY, iso, length, stacked, when, who
 from agent.cli.when import moment
@@ -68,7 +70,7 @@ def calls(
         else:
             app.note("No call is known. `offhook sync` reads the phone's call log.")
     else:
-        app.console.print(_calls_table(found, _width(app)))
+        print_calls(app.console, found)
 
 
 @click.command()
@@ -220,29 +222,41 @@ def _seconds(talk_s: int) -> str:
     return f"{talk_s} s" if talk_s < 60 else f"{talk_s // 60}:{talk_s % 60:02}"
 
 
-def _calls_table(found: list[dict[str, Any]], width: int) -> Table:
-    """Calls as a table for so many columns of text: everything, or what matters most."""
+def print_calls(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """Calls as a table: everything, or what matters most where a terminal is narrow."""
+    width = console.width if console.is_terminal else _PIPE_WIDTH
     if width < NARROW:
-        return stacked((one["id"], _call_lines(one)) for one in found)
+        console.print(stacked((one["id"], _call_lines(one)) for one in found))
+        return
     roomy = width >= ROOMY
-    more = ("SIM", "phone") if roomy else ()
-    table = _table("#", "when", "", "who", "talk", "", *more, "recording")
-    for one in found:
-        sim, phone = one["sim"] or "", one["phone_alias"] or one["phone"]
-        table.add_row(
-            str(one["id"]),
-            when(one["date_ms"])[: None if roomy else 16],
-            ARROWS[direction_of(one)],
-            Text(_party_of(one)),
-            _seconds(one["duration_s"]),
-            _type_of(one),
-            *((Text(shown(sim)), Text(shown(phone))) if roomy else ()),
-            ", ".join(map(str, one["recordings"])),
-        )
-    return table
+    columns = [
+        Column("#", right=True),
+        Column("when"),
+        Column(""),
+        Column("who", fold=True, least=15),
+        Column("talk", right=True),
+        Column(""),
+        *([Column("SIM", fold=True), Column("phone", fold=True)] if roomy else []),
+        Column("recording", fold=True),
+    ]
+    print_rows(console, columns, [_call_cells(one, roomy=roomy) for one in found], width)
 
 
-def _call_lines(one: dict[str, Any]) -> Iterator[str]:
+def _call_cells(one: Mapping[str, Any], *, roomy: bool) -> list[Cell]:
+    phone = one["phone_alias"] or one["phone"]
+    return [
+        str(one["id"]),
+        when(one["date_ms"])[: None if roomy else 16],
+        ARROWS[direction_of(one)],
+        _party_of(one),
+        _seconds(one["duration_s"]),
+        _type_of(one),
+        *([shown(one["sim"] or ""), shown(phone)] if roomy else []),
+        ", ".join(map(str, one["recordings"])),
+    ]
+
+
+def _call_lines(one: Mapping[str, Any]) -> Iterator[str]:
     begun, arrow = when(one["date_ms"])[:16], ARROWS[direction_of(one)]
     yield f"{begun} {arrow}  {_seconds(one['duration_s'])}  {_type_of(one)}"
     yield _party_of(one)
@@ -250,11 +264,11 @@ def _call_lines(one: dict[str, Any]) -> Iterator[str]:
         yield f"recording {', '.join(map(str, one['recordings']))}"
 
 
-def _party_of(one: dict[str, Any]) -> str:
+def _party_of(one: Mapping[str, Any]) -> str:
     return _party(one["number"], one["name"] or one["contact"], one["presentation"])
 
 
-def _type_of(one: dict[str, Any]) -> str:
+def _type_of(one: Mapping[str, Any]) -> str:
     return _TYPES.get(one["type"], f"type {one['type']}")
 
 

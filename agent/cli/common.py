@@ -20,6 +20,7 @@ from agent.errors import NoPhoneError, OffhookError, UsageError
 from agent.phone.phone import Phone, open_phone
 from agent.text import json_text, shown
 
+_LONG = 100
 _PIPE_WIDTH = 1000  # columns where there is no terminal: a line stays one, to be searched
 
 FIRST_PHONE = (
@@ -91,8 +92,15 @@ class App:
             self.errors.print(shown(error.hint), markup=False)
 
     def print_json(self, value: Any) -> None:
-        """One JSON document on standard output."""
-        click.echo(json_text(value, indent=2))
+        """One JSON document on standard output. A long list has a line for each of its things: it
+        may be ten years of recordings."""
+        if not isinstance(value, list) or len(value) <= _LONG:
+            click.echo(json_text(value, indent=2))
+            return
+        for at in range(0, len(value), _LONG):
+            lines = ",\n".join(json_text(one) for one in value[at : at + _LONG])
+            click.echo(f"{',' if at else '['}\n{lines}", nl=False)
+        click.echo("\n]")
 
     def note(self, text: str) -> None:
         """A line for the person, never mixed into ``--json``."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import click
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +16,7 @@ from agent.archive.records import Direction
 from agent.audio.draw import waveform
 from agent.audio.play import CHANNELS, Channel, check_output, play
 from agent.cli.calls import join_of
+from agent.cli.columns import Cell, Column, print_rows
 from agent.cli.common import App, pass_app
 from agent.cli.rows import (
     ARROWS,
@@ -76,7 +79,7 @@ def list_(
     if app.json:
         app.print_json([as_json(recording) for recording in found])
     elif found:
-        _print_table(app, found)
+        print_table(app.console, found)
     elif anything:
         app.note("No recording fits.")
     else:
@@ -98,7 +101,7 @@ def search(app: App, text: tuple[str, ...], limit: int | None) -> None:
     if app.json:
         app.print_json([as_json(recording) for recording in found])
     elif found:
-        _print_table(app, found)
+        print_table(app.console, found)
     else:
         app.note("Nothing found.")
 
@@ -184,39 +187,34 @@ def note(app: App, recording: str, text: tuple[str, ...]) -> None:
         app.note(f"{changed.id}  {when(changed.started_ms)}  {who(changed)}\n{said}")
 
 
-def table_of(found: list[Recording], width: int) -> Table:
-    """Recordings as a table for so many columns of text: everything, or what matters most."""
+def print_table(console: Console, found: Sequence[Recording]) -> None:
+    """Recordings as a table: everything, or what matters most where a terminal is narrow."""
+    width = console.width if console.is_terminal else _PIPE_WIDTH
     if width < NARROW:
-        return stacked((one.id, (_short(one), who(one))) for one in found)
+        console.print(stacked((one.id, (_short(one), who(one))) for one in found))
+        return
     roomy = width >= ROOMY
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("when", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("who", overflow="fold", min_width=15)
-    table.add_column("length", justify="right", no_wrap=True)
-    if roomy:
-        table.add_column("route")
-    table.add_column("sound", overflow="fold")
-    if roomy:
-        table.add_column("verified", no_wrap=True)
-        table.add_column("phone", overflow="fold")
-    for one in found:
-        cells = [
-            Text(str(one.id)),
-            Text(when(one.started_ms)[: None if roomy else 16]),
-            Text(ARROWS.get(one.direction, "·")),
-            Text(who(one)),
-            Text(length(one)),
-        ]
-        if roomy:
-            cells.append(Text(shown(one.route or "")))
-        cells.append(_loudness(one))
-        if roomy:
-            cells.append(Text("yes") if one.verified_ms else Text("NO", style="bold red"))
-            cells.append(Text(shown(one.phone_alias or one.phone or "")))
-        table.add_row(*cells)
-    return table
+    columns = [
+        Column("#", right=True),
+        Column("when"),
+        Column(""),
+        Column("who", fold=True, least=15),
+        Column("length", right=True),
+        *([Column("route", fold=True)] if roomy else []),
+        Column("sound", fold=True),
+        *([Column("verified"), Column("phone", fold=True)] if roomy else []),
+    ]
+    print_rows(console, columns, [_cells_of(one, roomy=roomy) for one in found], width)
+
+
+def _cells_of(one: Recording, *, roomy: bool) -> list[Cell]:
+    begun = [when(one.started_ms)[: None if roomy else 16], ARROWS.get(one.direction, "·")]
+    cells: list[Cell] = [str(one.id), *begun, who(one), length(one)]
+    if not roomy:
+        return [*cells, _loudness(one)]
+    verified: Cell = "yes" if one.verified_ms else ("NO", "bold red")
+    phone = shown(one.phone_alias or one.phone or "")
+    return [*cells, shown(one.route or ""), _loudness(one), verified, phone]
 
 
 def _short(one: Recording) -> Text:
@@ -225,15 +223,8 @@ def _short(one: Recording) -> Text:
     return Text.assemble(start, _loudness(one))
 
 
-def _loudness(one: Recording) -> Text:
-    loud = "bold red" if one.silent or one.silent_channels else ""
-    return Text(level(one), style=loud)
-
-
-def _print_table(app: App, found: list[Recording]) -> None:
-    if not app.console.is_terminal:
-        app.console.width = _PIPE_WIDTH
-    app.console.print(table_of(found, app.console.width))
+def _loudness(one: Recording) -> tuple[str, str]:
+    return level(one), "bold red" if one.silent or one.silent_channels else ""
 
 
 def _print_empty(app: App) -> None:
@@ -336,16 +327,23 @@ def _print_sound(app: App, archive: Archive, found: Recording) -> None:
             app.note(f"No picture: {shown(error.message)}")
     for number, one in enumerate(found.levels):
         silent = number in found.silent_channels
-        words = (
-            f"{side(found, number)}: peak {one['peak_dbfs']} dBFS, mean {one['rms_dbfs']} dBFS, "
-            f"{one['silence']:.0%} silence"
-        )
-        if one["clipped"]:
-            words += f", {one['clipped']:.2%} clipped"
+        words = f"{side(found, number)}: {_measured(one)}"
         app.console.print()
         if number < len(rows):
             app.console.print(Text(rows[number], style="red" if silent else "cyan"), no_wrap=True)
         app.console.print(Text(words + (", SILENT" if silent else "")), soft_wrap=True)
+
+
+def _measured(one: Mapping[str, float]) -> str:
+    """What was measured of a channel; an index that somebody else wrote may lack something."""
+    words = [
+        f"{name} {one[key]} dBFS"
+        for name, key in (("peak", "peak_dbfs"), ("mean", "rms_dbfs"))
+        if key in one
+    ]
+    words += [f"{one['silence']:.0%} silence"] if "silence" in one else []
+    words += [f"{one['clipped']:.2%} clipped"] if one.get("clipped") else []
+    return ", ".join(words) or "not measured"
 
 
 def _print_history(app: App, seen: list[dict[str, Any]], entries: list[Entry]) -> None:

@@ -40,7 +40,7 @@ _SOUND = {
     "codec": "mp3",
     "rate": 16000,
     "channels": 1,
-    "levels": [{"peak_db": -3.0, "rms_db": -20.0}],
+    "levels": [{"peak_dbfs": -3.0, "rms_dbfs": -20.0, "silence": 0.2, "clipped": 0.0}],
     "silent": 0,
     "silent_channels": [],
 }

@@ -15,9 +15,9 @@ from rich.console import Console
 from agent.archive import Archive
 from agent.archive import calls as kept
 from agent.archive.calls import CallFilters
-from agent.cli.calls import _calls_table
+from agent.cli.calls import print_calls
 from agent.cli.common import App
-from agent.cli.library import COMMANDS, table_of
+from agent.cli.library import COMMANDS, print_table
 from agent.cli.when import moment
 from agent.errors import NoRecordingError, OffhookError, UsageError
 from agent.phone.calls import LoggedCall
@@ -101,7 +101,7 @@ def test_list_fits_a_terminal_of_any_width(home: Path, width: int) -> None:
         found = archive.recordings()
     console = Console(width=width, force_terminal=True, color_system=None, emoji=False)
     with console.capture() as capture:
-        console.print(table_of(found, width))
+        print_table(console, found)
     lines = capture.get().splitlines()
     assert all(len(line) <= width for line in lines)
     text = "".join("".join(line.split()) for line in lines)
@@ -253,7 +253,7 @@ def test_calls_fit_a_narrow_terminal_with_whom_they_were(home: Path) -> None:
         found = kept.listed(db, CallFilters())
     console = Console(width=40, force_terminal=True, color_system=None, emoji=False)
     with console.capture() as capture:
-        console.print(_calls_table(found, 40))
+        print_calls(console, found)
     lines = [line.rstrip() for line in capture.get().splitlines()]
     assert all(len(line) <= 40 for line in lines)
     assert lines[0].endswith("1 s  dialled")
@@ -269,3 +269,13 @@ def test_what_cannot_be_heard_was_not_played(home: Path) -> None:
     assert ran.code == 40, ran
     assert "this computer has no sound output" in ran.err
     assert "played" not in [entry["action"] for entry in said(home, "show", "1")["custody"]]
+
+
+def test_a_long_list_in_json_has_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"n": n, "who": "a\u202eb\x1b[31m"} for n in range(250)]
+    App(home=Path(), json=True).print_json(rows)
+    text = capsys.readouterr().out
+    assert json.loads(text) == rows
+    assert len(text.splitlines()) == 252
+    assert "\x1b" not in text
+    assert "\u202e" not in text
