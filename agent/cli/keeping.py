@@ -65,6 +65,7 @@ class Keeper:
         self._strangers: set[str] = set()
         self._inbox: tuple[threading.Event, threading.Thread] | None = None
         self._guard = Guard(archive, app.home / NAME, self._found, self._settings_seen)
+        self._unheard = ""
         self._settings_due: float | None = None
         self._settings_were = self._settings_now()
         self._new_due = 0.0
@@ -76,8 +77,7 @@ class Keeper:
         recording. Raises what ended a thread that should not have ended."""
         try:
             self._guard.start()
-            if self._guard.problem:
-                self._tell(WatchEvent("archive", "archive", self._guard.problem))
+            self._tell_unheard()
             self._desktop.start()
             for recording in recovered:
                 name = recording.phone_alias or recording.phone or ""
@@ -109,6 +109,7 @@ class Keeper:
         for one in self._watched:
             if one.broken is not None:
                 self._broken = one.broken
+        self._tell_unheard()
         self._desktop.turn()
         every = self._manager.watchdog_s
         if every is not None and now - self._pinged >= every:
@@ -260,6 +261,13 @@ class Keeper:
             thread.join(PATIENCE_S)
             if not thread.is_alive():
                 self._inbox = None
+
+    def _tell_unheard(self) -> None:
+        """Tell once what the guard can't hear."""
+        problem = self._guard.problem
+        if problem is not None and problem.message != self._unheard:
+            self._unheard = problem.message
+            self._tell(WatchEvent("archive", "archive", problem.message, error=problem))
 
     def _found(self, found: Finding) -> None:
         if found.recording or found.path:

@@ -138,7 +138,7 @@ class _Lines(Told):
             "clipping": (shown(event.text), "yellow"),
             "on": (f"{shown(event.text)}; the recording goes on while it can", "yellow"),
             "inbox": (f"{shown(event.text)}{_hint(event)}", "bold red"),
-            "archive": (shown(event.text), "bold red"),
+            "archive": (f"{shown(event.text)}{_hint(event)}", "bold red"),
             "settings": (
                 f"offhook.toml: {shown(event.text)}{_hint(event)}",
                 "bold red" if event.error else "",

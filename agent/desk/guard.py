@@ -17,7 +17,7 @@ from watchdog.observers.api import BaseObserver
 
 from agent.archive.archive import Archive
 from agent.archive.audit import Finding, look_at
-from agent.desk.events import end, identity, is_whole, observe
+from agent.desk.events import end, identity, is_whole, observe, unheard
 from agent.errors import OffhookError
 
 SETTLE_S = 0.5  # after an event, before anybody looks: several events make one change
@@ -29,7 +29,7 @@ class Guard:
     """Watches both from :meth:`start` to :meth:`stop`. ``on_finding`` is called from a thread of
     the guard's, ``on_settings`` from the observer's: it should only set something.
 
-    ``problem`` says why the system gives no events, if it gives none.
+    ``problem`` says why the system gives no events, or not of all, if that is so; it may come later.
     """
 
     def __init__(
@@ -50,14 +50,16 @@ class Guard:
         self._gone = False
         self._folder_due = 0.0
         self._thread = threading.Thread(target=self._run, name="guard")
-        self.problem: str | None = None
+        self.problem: OffhookError | None = None
 
     def start(self) -> None:
         """Begin; where the system has no events to give, ``problem`` says so."""
         try:
             self._observe()
         except OSError as error:
-            self.problem = f"changes of files are not seen: {error.strerror or error}"
+            what = "changes of files are not seen"
+            said = OffhookError(f"{what}: {error.strerror or error}")
+            self.problem = unheard(what, error) or said
             return
         self._thread.start()
 
@@ -65,8 +67,12 @@ class Guard:
         archive = self._archive
         self._folder = identity(archive.store.root)
         self._observer = observe(
-            [(archive.store.root, self._seen, True), (archive.home, self._home_seen, False)]
+            [(archive.store.root, self._seen, True), (archive.home, self._home_seen, False)],
+            self._refused,
         )
+
+    def _refused(self, error: OSError) -> None:
+        self.problem = unheard("not every change of an archived file is seen", error)
 
     def stop(self) -> None:
         """End."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
 import os
 import shutil
@@ -259,6 +261,63 @@ def test_a_folder_that_was_made_anew_is_heard(
     finally:
         bench.stop.set()
         thread.join(30)
+
+
+@pytest.fixture
+def few_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system lets no folder below one be watched, as where its limit is reached."""
+    inotify_c = pytest.importorskip("watchdog.observers.inotify_c", exc_type=ImportError)
+    real = inotify_c.inotify_add_watch
+
+    def add(fd: int, path: bytes, mask: int) -> int:
+        if Path(os.fsdecode(path)).name.startswith("below"):
+            ctypes.set_errno(errno.ENOSPC)
+            return -1
+        return int(real(fd, path, mask))
+
+    monkeypatch.setattr(inotify_c, "inotify_add_watch", add)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_folder_below_that_is_not_heard_is_told_once_and_looked_into_often(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, few_watches: None, before: bool
+) -> None:
+    monkeypatch.setattr("agent.sync.inbox.stay.LOOK_EVERY", 3600.0)
+    monkeypatch.setattr("agent.sync.inbox.stay.POLL_EVERY", 0.1)
+    if before:
+        bench.folder.joinpath("below").mkdir()
+    thread = threading.Thread(target=bench.open().run)
+    thread.start()
+    try:
+        if not before:
+            bench.put("a.wav", wav(1))
+            wait_until(lambda: bench.kinds() == ["filed"], 60)
+            bench.folder.joinpath("below").mkdir()
+        wait_until(lambda: "inbox" in bench.kinds(), 60)
+        for number in (2, 3):
+            bench.put(f"below/{number}.wav", wav(number))
+            wait_until(lambda count=number - before: bench.kinds().count("filed") == count, 60)  # type: ignore[misc]
+    finally:
+        bench.stop.set()
+        thread.join(30)
+    (told,) = [event for event in bench.told if event.kind == "inbox"]
+    assert isinstance(told, WatchEvent)
+    assert told.text.endswith("not at once: the system's limit of watched folders is reached")
+    assert told.error is not None
+    assert "fs.inotify.max_user_watches=" in str(told.error.hint)
+
+
+def test_the_guard_says_that_it_does_not_hear_of_all(bench: Bench, few_watches: None) -> None:
+    guard = Guard(bench.archive, bench.archive.home / "x", lambda _: None, lambda: None)
+    guard.start()
+    try:
+        assert guard.problem is None
+        (bench.archive.store.root / "below").mkdir()
+        wait_until(lambda: guard.problem is not None, 60)
+    finally:
+        guard.stop()
+    assert "fs.inotify.max_user_watches=" in str(guard.problem and guard.problem.hint)
+    (bench.archive.store.root / "below").rmdir()
 
 
 def test_a_file_that_can_not_be_moved_away_is_told_once(

@@ -20,7 +20,7 @@ from agent.archive.arrivals import Arrival
 from agent.archive.names import numbered
 from agent.archive.records import Recording
 from agent.archive.store import sha256_of
-from agent.desk.events import end, identity, is_whole, observe
+from agent.desk.events import end, identity, is_whole, observe, unheard
 from agent.desk.settings import InboxSetting
 from agent.errors import OffhookError
 from agent.naming import Pattern
@@ -69,6 +69,7 @@ class Inbox:
         self._sidecars: dict[str, int] = {}
         self._failures: dict[str, tuple[LocalFile, float, float]] = {}  # path: next try, pause
         self._problems: dict[str, str] = {}  # by what they are about
+        self._refused: OSError | None = None  # why there are no events, or not of all
 
     def run(self) -> None:
         """Until told to stop."""
@@ -83,8 +84,10 @@ class Inbox:
                 if observer is None and folder is not None:
                     observer, observed = self._observe(), folder
                 self._news.clear()
+                self._tell_unheard()
                 wait_s = self._look_anyway()
-                self._nap(min(wait_s, LOOK_EVERY if observer else POLL_EVERY))
+                heard = observer is not None and self._refused is None
+                self._nap(min(wait_s, LOOK_EVERY if heard else POLL_EVERY))
         finally:
             if observer is not None:
                 end(observer)
@@ -99,10 +102,21 @@ class Inbox:
 
     def _observe(self) -> BaseObserver | None:
         """Events of the folder; None where the system has none to give."""
+        self._refused = None
         try:
-            return observe([(self._root, lambda _: self._news.set(), True)])
-        except OSError:  # no inotify watches left: a look every few seconds will do
+            return observe([(self._root, lambda _: self._news.set(), True)], self._refuse)
+        except OSError as error:  # a look every few seconds will do
+            self._refused = error
             return None
+
+    def _refuse(self, error: OSError) -> None:
+        self._refused = error
+        self._news.set()
+
+    def _tell_unheard(self) -> None:
+        what = f"what is new in it is seen every {POLL_EVERY:.0f} s, not at once"
+        problem = unheard(what, self._refused) if self._refused is not None else None
+        self._tell_problem(problem.message if problem else "", problem, about="events")
 
     def look(self) -> float:
         """Take what is whole; the seconds until it is worth looking again."""
