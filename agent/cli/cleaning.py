@@ -92,8 +92,11 @@ def _clean(
         ):
             app.note("Nothing was removed.")
             return
-    removals.note_run(archive, phone.serial, settings, cleans=not run.look)
+    if not run.look:
+        removals.note_run(archive, phone.serial, settings, cleans=True)
     report = Cleaner(archive, phone, sources, settings, look=run.look).run()
+    if run.look and report.removed:  # who saw nothing has not seen what would go
+        removals.note_run(archive, phone.serial, settings, cleans=False)
     run.done.append((name, report))
     if report.link_lost is not None:
         run.problems.append((name, LinkError(report.link_lost)))

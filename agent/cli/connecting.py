@@ -14,6 +14,7 @@ from agent.adb.reach import Nearby, nearby
 from agent.adb.server.server import Server
 from agent.cli.common import FIRST_PHONE, App, Target, pass_app
 from agent.errors import ConfigError, LinkError, NoServerError, PhoneError, UsageError
+from agent.phone.facts import name_of
 from agent.phone.phone import Phone
 from agent.text import shown
 
@@ -40,6 +41,7 @@ def devices(app: App) -> None:
         rows = list(pool.map(lambda target: _look(app, target), targets))
         rows += pool.map(lambda phone: _look_at(app, phone), others)
     rows = _once_each(rows)
+    _name_absent(app, rows)
     if app.json:
         app.print_json(rows)
         return
@@ -61,6 +63,24 @@ def devices(app: App) -> None:
     app.console.print(table)
     for hint in dict.fromkeys(row["hint"] for row in rows if row["hint"]):
         app.note(shown(hint))
+
+
+def _name_absent(app: App, rows: list[dict[str, Any]]) -> None:
+    """Call a phone that does not answer what it was called when it did."""
+    absent = [row for row in rows if not row["answers"]]
+    if not absent or not (app.home / "offhook.db").exists():
+        return
+    with app.archive() as archive:
+        seen = {phone.serial: phone for phone in archive.phones()}
+    aliases = {row["alias"] for row in rows}
+    for row in absent:
+        phone = seen.get(row["serial"])
+        if phone is None:
+            continue
+        if row["name"] is None and phone.model:
+            row["name"] = name_of(phone.manufacturer or "", phone.model, phone.android or "")
+        if row["alias"] is None and phone.alias not in aliases:  # else it is another's now
+            row["alias"] = phone.alias
 
 
 def _server_problem() -> str | None:

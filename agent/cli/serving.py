@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -63,9 +64,15 @@ def install(app: App, dry_run: bool, only_print: bool) -> None:
     """
     kind = _kind(app, must_run=not only_print and not dry_run)
     if only_print:
-        click.echo(kind.text.decode(), nl=False)
+        if app.json:
+            app.print_json(_place(kind) | {"text": kind.text.decode()})
+        else:
+            click.echo(kind.text.decode(), nl=False)
         return
     if dry_run:
+        if app.json:
+            app.print_json(_place(kind) | {"dry_run": True, "runs": kind.install})
+            return
         app.note(f"would write {shown(str(kind.path))}")
         for words in kind.install:
             app.note(f"would run {shown(' '.join(words))}")
@@ -83,6 +90,9 @@ def install(app: App, dry_run: bool, only_print: bool) -> None:
         if before is None:  # nothing is left of what did not work
             _remove(kind)
         raise
+    if app.json:
+        app.print_json(_stands(app, kind))
+        return
     app.note(f"The service is installed and runs: {shown(str(kind.path))}")
     if kind.name == "systemd":
         app.note("Log: journalctl --user -u offhook. To run while you are not logged in, too:")
@@ -94,19 +104,30 @@ def install(app: App, dry_run: bool, only_print: bool) -> None:
 @pass_app
 def uninstall(app: App, dry_run: bool) -> None:
     """Stop the service, and remove it. The archive stays."""
-    _settings_problem(app)  # what is removed hangs on none of them
+    problem = _settings_problem(app)  # what is removed hangs on none of them
     kind = _kind(app, must_run=False)
     if dry_run:
+        if app.json:
+            app.print_json(_place(kind) | {"dry_run": True, "runs": kind.uninstall})
+            return
         for words in kind.uninstall:
             app.note(f"would run {shown(' '.join(words))}")
         app.note(f"would remove {shown(str(kind.path))}")
         return
-    if _read(kind.path) is None:
+    there = _read(kind.path) is not None
+    if there:
+        _remove(kind)
+    own = kind.path.with_name(kind.path.name + ".d")
+    if app.json:
+        kept = str(own) if own.is_dir() else None
+        app.print_json(
+            _stands(app, kind, unsure=problem is not None) | {"removed": there, "kept": kept}
+        )
+        return
+    if not there:
         app.note("There is no service.")
         return
-    _remove(kind)
     app.note("The service is stopped and removed.")
-    own = kind.path.with_name(kind.path.name + ".d")
     if own.is_dir():
         app.note(f"Your own changes of it stay: {shown(str(own))}")
 
@@ -117,41 +138,44 @@ def status(app: App) -> None:
     """Say whether the service is installed and runs, and who has the archive."""
     problem = _settings_problem(app)
     kind = _kind(app, must_run=False)
-    text = _read(kind.path)
-    installed = text is not None
-    current = None if problem else text == kind.text
-    active = _said(kind.active) if installed else "no"
-    holder = held_for(app.home / LOCK)
+    stands = _stands(app, kind, unsure=problem is not None)
     if app.json:
-        app.print_json(
-            {
-                "manager": kind.name,
-                "file": str(kind.path),
-                "installed": installed,
-                "current": current,
-                "active": active,
-                "archive": holder,
-            }
-        )
+        app.print_json(stands)
     else:
-        _print_status(app, kind, installed, current, active, holder)
+        _print_status(app, kind, stands)
     if problem is not None:
         raise problem
 
 
-def _print_status(
-    app: App, kind: _Kind, installed: bool, current: bool | None, active: str, holder: str | None
-) -> None:
-    if not installed:
+def _place(kind: _Kind) -> dict[str, Any]:
+    return {"manager": kind.name, "file": str(kind.path)}
+
+
+def _stands(app: App, kind: _Kind, *, unsure: bool = False) -> dict[str, Any]:
+    """How the service stands, for ``--json``. ``unsure``: by what settings it should have been
+    installed is not known."""
+    text = _read(kind.path)
+    return _place(kind) | {
+        "installed": text is not None,
+        "current": None if unsure else text == kind.text,
+        "active": _said(kind.active) if text is not None else "no",
+        "archive": held_for(app.home / LOCK),
+    }
+
+
+def _print_status(app: App, kind: _Kind, stands: dict[str, Any]) -> None:
+    if not stands["installed"]:
         app.note("The service is not installed: `offhook service install`.")
     else:
-        app.note(f"{kind.name}: {shown(active)}  ({shown(str(kind.path))})")
-        if current is False:
+        app.note(f"{kind.name}: {shown(stands['active'])}  ({shown(str(kind.path))})")
+        if stands["current"] is False:
             app.note("It was installed for other settings: `offhook service install` renews it.")
+    holder = stands["archive"]
     app.note(f"This home's archive is open for writing: {shown(holder) if holder else 'no'}")
 
 
-json_too(status, "service")
+for _each in (install, uninstall, status):
+    json_too(_each, "service")
 
 
 def _kind(app: App, *, must_run: bool) -> _Kind:

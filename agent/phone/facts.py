@@ -57,9 +57,14 @@ class Facts:
     @property
     def name(self) -> str:
         """What a person calls it: ``Xiaomi 12X (Android 12)``."""
-        known = self.model.lower().startswith(self.manufacturer.lower())
-        name = self.model if known else f"{self.manufacturer} {self.model}"
-        return f"{name.strip() or 'a phone'} (Android {self.android or '?'})"
+        return name_of(self.manufacturer, self.model, self.android)
+
+
+def name_of(manufacturer: str, model: str, android: str) -> str:
+    """What a person calls such a phone; each may be empty."""
+    known = model.lower().startswith(manufacturer.lower())
+    name = model if known else f"{manufacturer} {model}"
+    return f"{name.strip() or 'a phone'} (Android {android or '?'})"
 
 
 _LATEST_S = 1 << 40  # no clock says more

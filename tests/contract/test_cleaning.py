@@ -398,6 +398,9 @@ def test_without_a_setting_nothing_is_removed_and_the_first_time_is_asked_for(
     ran = offhook.run("clean")
     assert ran.code == 2
     assert "--yes" in ran.err
+    with locked(lab):
+        assert cleaned(offhook, "--dry-run")["removed"] == []
+    assert offhook.run("clean").code == 2  # who was shown nothing has seen nothing
     said = at_terminal(offhook, "clean", answer="n", question=b"[y/N]")
     assert "would remove" in said
     assert there(lab) == {"a.wav"}

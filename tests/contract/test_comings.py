@@ -180,6 +180,17 @@ def test_an_alias_is_one_phones_and_follows_the_file(lab: LabPhone, offhook: Off
         rows = {row["serial"]: row["alias"] for row in offhook.good("--json", "devices").json}
         assert rows == {other.serial: None, lab.serial: None}
         assert offhook.run("--phone", "desk", "status").code == 13
+        named(other)
+        offhook.good("--phone", "desk", "status")
+        names = {row["serial"]: row["name"] for row in offhook.good("--json", "devices").json}
+    toml.write_text(text)
+    (absent,) = [row for row in offhook.good("--json", "devices").json if not row["answers"]]
+    assert (absent["serial"], absent["alias"]) == (other.serial, "desk")
+    assert absent["name"] == names[other.serial]
+    assert absent["name"] in offhook.good("devices").out
+    named(lab)  # and so it is another's now
+    rows = {row["serial"]: row["alias"] for row in offhook.good("--json", "devices").json}
+    assert rows == {other.serial: None, lab.serial: "desk"}
 
 
 def test_a_setting_may_name_a_phone_by_its_serial(

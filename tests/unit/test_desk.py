@@ -297,6 +297,43 @@ def test_installed_it_runs_and_uninstalled_nothing_is_left(
     assert "There is no service" in run(home, "uninstall").output
 
 
+def test_as_json_each_command_of_the_service_is_one_document(
+    systemd: Systemd, tmp_path: Path
+) -> None:
+    def said(*words: str) -> dict[str, Any]:
+        app = App(home=tmp_path / "home")
+        result = CliRunner().invoke(
+            serving.service, [*words, "--json"], obj=app, standalone_mode=False
+        )
+        assert result.exception is None, result.output
+        assert result.stderr == ""
+        told = json.loads(result.stdout)
+        assert (told.pop("manager"), told.pop("file")) == ("systemd", str(file))
+        return dict(told)
+
+    file = systemd.folder / "config/systemd/user/offhook.service"
+    none = {"installed": False, "current": False, "active": "no", "archive": None}
+    assert said("status") == none
+    text = said("install", "--print")
+    would = said("install", "--dry-run")
+    assert would["dry_run"] is True
+    assert would["runs"][-1] == ["systemctl", "--user", "restart", "offhook.service"]
+    assert not file.exists()
+    there = {"installed": True, "current": True, "active": "active", "archive": None}
+    assert said("install") == said("status") == there
+    assert text == {"text": file.read_text()}
+    would = said("uninstall", "--dry-run")
+    assert would == {
+        "dry_run": True,
+        "runs": [["systemctl", "--user", "disable", "--now", "offhook.service"]],
+    }
+    own = file.with_name("offhook.service.d")
+    own.mkdir()
+    assert said("uninstall") == none | {"removed": True, "kept": str(own)}
+    own.rmdir()
+    assert said("uninstall") == none | {"removed": False, "kept": None}
+
+
 def test_an_archive_that_is_a_link_can_be_written_by_the_service(
     systemd: Systemd, tmp_path: Path
 ) -> None:
