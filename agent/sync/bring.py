@@ -340,7 +340,8 @@ class Bringer:
         except LinkError:
             raise
         except FileGoneError:
-            return None  # as the next scan will see
+            report.missed = True  # as the next scan will see; or it lists as before, and is there
+            return None
         except PhoneError as error:
             if not any(failure.path == sighting.shown for failure in report.failed):
                 self._update(sighting, tries=sighting.tries + 1)

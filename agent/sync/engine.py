@@ -88,6 +88,7 @@ class SyncEngine(Bringer):
         self._left: set[str] = set()  # what was told to be no file
         self._problems: dict[Source, str] = {}  # what is told to be wrong with them
         self._growing: dict[int, int] = {}  # how large a file was that is still written to
+        self._scenes.order = {source: at for at, source in enumerate(self.sources)}
         archive.add_phone(self.serial)
         archive.ensure(quiet.QUIET)
 
@@ -163,7 +164,7 @@ class SyncEngine(Bringer):
         their recorder has another one that is not: what lies in the one may say something of what
         is in the other."""
         busy = {look.source.recorder for look in looks if look.spotted is not None} - {None}
-        unseen = [source for source in self._passed if source.recorder in busy]
+        unseen = [s for s in self.sources if s in self._passed and s.recorder in busy]
         quiet.forget(self.archive, self.serial, (source.name for source in unseen))
         looks[:] = [look for look in looks if look.source not in unseen]
         for source in unseen:
@@ -235,8 +236,15 @@ class SyncEngine(Bringer):
         own = [(one.recorder, one.text, one.folder, one.suffix) for one in self.place.own]
         where = (source.path, source.root, source.atomic, source.recorder, source.route)
         what = (sorted(source.traits), sorted(source.left))
-        said = repr((__version__, self.rules, own, where, what))
+        kin = sorted((one.name, one.path) for one in self._kin_of(source))
+        said = repr((__version__, self.rules, own, where, what, kin))
         return hashlib.sha256(said.encode("utf-8", "surrogateescape")).digest()
+
+    def _kin_of(self, source: Source) -> list[Source]:
+        """The other folders of its recorder that this run looks at, too."""
+        if source.recorder is None:
+            return []
+        return [s for s in self.sources if s.recorder == source.recorder and s != source]
 
     def _spot(self, look: _Look) -> Spotted | None:
         """What a scan found; None where all is as it was when nothing was left to do."""
@@ -252,9 +260,12 @@ class SyncEngine(Bringer):
                 self._passed.add(source)
             return None
         self._passed.discard(source)
-        if source.recorder is not None and (before is None or before.mark != look.seen.mark):
-            kin = [s.name for s in self.sources if s.recorder == source.recorder and s != source]
-            quiet.forget(self.archive, self.serial, kin)
+        # What is remembered of it for its kin's sake is from this list on: the kept one is no more
+        # what was looked through last.
+        stale = {source.name}
+        if before is None or not look.seen.mark or before.mark != look.seen.mark:
+            stale |= {one.name for one in self._kin_of(source)}
+        quiet.forget(self.archive, self.serial, stale)
         self._seen[source] = look.seen
         spotted = spot(self.archive, self.serial, source, files, whole=whole)
         self._scenes.keep(source, spotted)
@@ -277,6 +288,7 @@ class SyncEngine(Bringer):
             self._problems.pop(source, None)
         except PartialListingError as error:
             files, whole = error.files, False
+            seen.mark, seen.count = b"", 0  # it was noted of another list
             self._fail_source(source, error, report)
         if isinstance(files, Listed):
             for other in files.others:
@@ -372,7 +384,8 @@ class SyncEngine(Bringer):
         except LinkError:
             raise
         except FileGoneError:
-            return  # as the next scan will see
+            report.missed = True  # as the next scan will see; or it lists as before, and is there
+            return
         except PhoneError as error:
             self._fail(sighting, error.message, report, hint=error.hint)
             return

@@ -70,6 +70,7 @@ class Report:
     queued. ``left`` is what lies among the files and is none. ``doubts`` are what the phone said
     that can't be right, and that was got around. ``held`` says why nothing is pulled now;
     ``locked`` why the phone's storage can't be looked into, and so nothing of it is known.
+    ``missed``: what was listed was not there to be read, and may be there yet.
     ``again_in_s`` is when it is worth looking again, because something is not finished.
     """
 
@@ -88,6 +89,7 @@ class Report:
     held: str | None = None
     locked: str | None = None
     cancelled: bool = False
+    missed: bool = False
     again_in_s: float | None = None
 
     @property
@@ -99,7 +101,7 @@ class Report:
     def idle(self) -> bool:
         """Whether there was nothing to do, and is nothing to be done later."""
         done = (self.filed, self.duplicates, self.completed, self.gone)
-        left = (self.failed, self.waiting, self.locked, self.link_lost, self.cancelled)
+        left = (self.failed, self.waiting, self.locked, self.link_lost, self.cancelled, self.missed)
         return not any(done) and not any(left) and self.again_in_s is None
 
     def come_back(self, seconds: float) -> None:
@@ -128,6 +130,7 @@ class Report:
         self.held = self.held or other.held
         self.locked = self.locked or other.locked
         self.cancelled = self.cancelled or other.cancelled
+        self.missed = self.missed or other.missed
         if other.again_in_s is not None:
             self.come_back(other.again_in_s)
 

@@ -37,6 +37,8 @@ class Scenes:
         self._archive, self._phone, self._rules = archive, phone, rules
         self._update, self._own = update, own
         self._spotted: dict[Source, Spotted] = {}
+        #: Which of two kin counts first, in whatever order they were looked through.
+        self.order: dict[Source, int] = {}
         self._read: dict[tuple[int, int, int], Sidecar | None] = {}
         self._asked: dict[str, tuple[int, Any]] = {}  # what the phone said in this run, and when
         #: Files that were closed after they were written: with what size and date, when that is known.
@@ -173,11 +175,12 @@ class Scenes:
         """All folders of a recorder that moves its files from one to another."""
         if source.recorder is None:
             return []
-        return [
+        kin = [
             (other, found)
             for other, found in self._spotted.items()
             if other.recorder == source.recorder
         ]
+        return sorted(kin, key=lambda one: self.order.get(one[0], len(self.order)))
 
     def _read_once(self, source: Source, sighting: Sighting, cancel: Cancel) -> Sidecar | None:
         """What a sidecar says, read anew only when it has changed; None where it can't be."""

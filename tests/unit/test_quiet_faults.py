@@ -152,3 +152,19 @@ def test_a_scan_of_one_folder_alone_knows_its_kin(desk: Desk) -> None:
     desk.runs(lambda: engine)
     desk.runs(lambda: desk.made(STAGING, MIXED))
     assert desk.names() == ["call.wav"]
+
+
+def test_of_kin_that_were_quiet_the_first_tells(desk: Desk) -> None:
+    """Which sidecar of a name counts is not left to chance, and not to what was quiet."""
+    kin = [
+        Source(f"bcr {n}", f"/data/bcr{n}", True, recorder="bcr", traits=frozenset({"staging"}))
+        for n in range(6)
+    ]
+    for number, one in enumerate(kin):
+        said = json.loads(BESIDE) | {"phone_number": f"+4915123456{number}"}
+        desk.phone.put(f"{one.path}/call.json", json.dumps(said).encode())
+    desk.runs(lambda: desk.made(*kin, MIXED))
+    desk.phone.put("/sdcard/Mixed/call.wav", wav(0.1))
+    desk.runs(lambda: desk.made(*kin, MIXED))
+    (recording,) = desk.archive.recordings()
+    assert "+49151234560" in (recording.sidecar or "")
