@@ -26,7 +26,7 @@ from agent.archive.db import Index
 from agent.archive.join import Look
 from agent.archive.lock import WriterLock
 from agent.archive.records import Direction, Fact, Phone, Recording, storable
-from agent.archive.schema import ARCHIVE
+from agent.archive.schema import ARCHIVE, FINDING
 from agent.archive.search import row_of
 from agent.archive.store import Part, Store
 from agent.archive.template import DEFAULT, Template
@@ -87,6 +87,7 @@ class Archive:
             self._index = Index(self.home / "offhook.db", may_only_read=not self._write)
             undo.callback(self.close)
             self.ensure(ARCHIVE)
+            self.ensure(FINDING)
             self.ensure(live.LIVE)
             self.ensure(arrivals.ARRIVALS)
             if self._write:

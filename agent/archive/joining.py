@@ -207,7 +207,8 @@ def _new(db: Database, serial: str, since: int) -> list[tuple[dict[str, Any], De
     ).fetchone()
     rows = list(
         db.query(
-            f"SELECT * FROM recordings WHERE id IN ({_MAYBE}) AND {_OPEN} AND ({_NEAR})",  # noqa: S608
+            f"SELECT * FROM recordings WHERE id IN ({_MAYBE}) AND {_OPEN} AND ({_NEAR})"  # noqa: S608
+            " ORDER BY started_ms, id",
             {
                 "phone": serial,
                 "since": since,

@@ -25,7 +25,11 @@ def calls_and_joins(db: Database) -> None:
         db.execute(statement)
 
 
-@ARCHIVE(name="0003_among_very_many")
+#: What only finds sooner is a set of its own: an Offhook that does not know it has no need to.
+FINDING = Migrations("finding")
+
+
+@FINDING(name="0001_among_very_many")
 def among_very_many(db: Database) -> None:
     """What finds a few recordings among very many: the newest, and those whose call's own times
     are known."""

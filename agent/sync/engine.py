@@ -6,13 +6,11 @@ killed anywhere is made good by the next one. Nothing on the phone is changed.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from agent import __version__
 from agent.adb.reconnect import Cancel
 from agent.archive import quiet, sightings
 from agent.archive.archive import Archive
@@ -28,6 +26,7 @@ from agent.phone.files import (
     Seen,
     Source,
 )
+from agent.sync.basis import basis_of
 from agent.sync.batch import BYTES, Ready, batches
 from agent.sync.bring import Bringer
 from agent.sync.describe import complete
@@ -231,14 +230,7 @@ class SyncEngine(Bringer):
                 quiet.keep(self.archive, self.serial, source.name, self._basis(source), look.seen)
 
     def _basis(self, source: Source) -> bytes:
-        """A hash of all that is concluded by, but for what the phone says: whoever changes the
-        patterns of names, or has another Offhook, may see more in the same files."""
-        own = [(one.recorder, one.text, one.folder, one.suffix) for one in self.place.own]
-        where = (source.path, source.root, source.atomic, source.recorder, source.route)
-        what = (sorted(source.traits), sorted(source.left))
-        kin = sorted((one.name, one.path) for one in self._kin_of(source))
-        said = repr((__version__, self.rules, own, where, what, kin))
-        return hashlib.sha256(said.encode("utf-8", "surrogateescape")).digest()
+        return basis_of(source, self._kin_of(source), self.rules, self.place.own)
 
     def _kin_of(self, source: Source) -> list[Source]:
         """The other folders of its recorder that this run looks at, too."""

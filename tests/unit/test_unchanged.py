@@ -14,7 +14,7 @@ from agent.archive import Archive, sightings
 from agent.errors import DiskFullError
 from agent.naming.pattern import compiled
 from agent.phone.files import SHARED, Listed, NotAFile, Source
-from agent.sync import SyncEngine
+from agent.sync import SyncEngine, basis
 from agent.sync import engine as engine_module
 from agent.sync.events import Report
 from agent.sync.named import Place
@@ -195,7 +195,7 @@ def test_what_a_pattern_of_names_tells_now_is_looked_at_though_the_list_is_the_s
 def test_an_engine_of_another_version_looks_for_itself(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "__version__", "99.0")
+    monkeypatch.setattr(basis, "_code", lambda: "another")
     assert desk.run().idle
     assert sorted(desk.looked) == ["bcr", "bcr files", "bcr mixed"]
 

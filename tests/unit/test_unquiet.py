@@ -1,4 +1,4 @@
-"""Folders that count as quiet, and are not: each was pulled by the next sync, before lists were kept."""
+"""Folders that must not count as quiet: something of them is still to be taken."""
 
 from __future__ import annotations
 
