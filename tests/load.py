@@ -202,7 +202,7 @@ def _memory(pid: int) -> tuple[float, int]:
 
 def _ended(watching: Watching) -> list[str]:
     """How the watch ended, and what it told that is not as it should be."""
-    odd = {"lost", "failed", "broken", "gone", "problem", "duplicate"}
+    odd = {"lost", "unfiled", "failed", "broken", "gone", "problem", "duplicate"}
     wrong = [str(event) for event in watching.events if event["event"] in odd]
     if watching.process.returncode:
         wrong.append(f"watch ended with {watching.process.returncode}")

@@ -265,6 +265,13 @@ class Archive:
         :class:`agent.archive.store.Part`."""
         return filing.where_it_fits(self, new, None, lambda path: self.store.begin(path, keep=keep))
 
+    def prove(self) -> None:
+        """Have the folder and the index take something, which changes nothing: an ArchiveError or
+        a ConfigError says what keeps them from it."""
+        self.store.prove()
+        with self.writing() as db:
+            db.execute("UPDATE phones SET last_seen_ms = last_seen_ms")
+
     def file_of(self, recording: Recording) -> Path:
         """Where a recording's bytes are."""
         return self.store.locate(recording.path)

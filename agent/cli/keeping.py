@@ -26,6 +26,7 @@ from agent.sync.events import SyncEvent, WatchEvent
 from agent.sync.inbox.stay import NAME as INBOX
 from agent.sync.inbox.stay import Inbox
 from agent.sync.share import Share
+from agent.sync.trouble import Trouble
 from agent.text import shown
 
 _TURN_S = 0.5
@@ -61,6 +62,7 @@ class Keeper:
         self._watched: list[Watched] = []
         self._share = Share(rate=app.config.limits.rate)
         self._paused: dict[str, str] = {}
+        self._trouble, self._unfiled = Trouble(archive, self._tell), ""
         self._search: Search | None = None
         self._strangers: set[str] = set()
         self._inbox: tuple[threading.Event, threading.Thread] | None = None
@@ -126,6 +128,9 @@ class Keeper:
         self._desktop.take(event)
         if isinstance(event, WatchEvent) and event.kind in ("paused", "lost"):
             self._say_paused(event)
+        elif isinstance(event, WatchEvent) and event.kind == "unfiled":
+            self._unfiled = event.text
+            self._manager.say(f"STATUS={self._status()}")
 
     def _say_paused(self, event: WatchEvent) -> None:
         """Tell the service manager of phones of which nothing is pulled now."""
@@ -156,7 +161,7 @@ class Keeper:
         self._watched = [one for one in self._watched if one not in gone]
         known = {one.target.label for one in self._watched}
         fresh = [
-            Watched(self._app, target, self._archive, self._tell, self._share)
+            Watched(self._app, target, self._archive, self._tell, self._share, self._trouble)
             for label, target in wanted.items()
             if label not in known
         ]
@@ -302,6 +307,7 @@ class Keeper:
         said = f"watching {count} phone{'s' * (count != 1)}"
         said += " and the inbox" if self._inbox else ""
         waits = [f"{shown(phone)} ({why})" for phone, why in sorted(self._paused.items())]
+        said += f"; nothing is filed: {shown(self._unfiled)}" if self._unfiled else ""
         return said + (f"; not pulled: {', '.join(waits)}" if waits else "")
 
     # The end

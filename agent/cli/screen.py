@@ -16,7 +16,6 @@ from rich.text import Text
 
 from agent.archive.records import Recording
 from agent.cli.rows import ARROWS, NARROW, length, level, megabytes, when, who
-from agent.errors import ArchiveError
 from agent.sync.events import SyncEvent, WatchEvent
 from agent.sync.inbox.stay import NAME as INBOX
 from agent.text import shown
@@ -47,7 +46,7 @@ class _Row:
     here: bool | None = None  # None: not found yet
     idle: tuple[str, str] = ("there", "")
     since: str = ""
-    unfiled: bool = False  # it is there, and the archive takes nothing
+    unfiled: bool = False  # the archive takes nothing
     call: str = ""
     notes: dict[str, str] = field(default_factory=dict)
     coming: dict[str, tuple[int, int]] = field(default_factory=dict)  # file: bytes, of how many
@@ -61,15 +60,15 @@ class _Row:
         """In a few words what it does, or what keeps it."""
         if self.here is None:
             return Text("looking for it", "dim")
-        if self.unfiled:
-            return Text("the archive can't take anything", "bold red")
         if not self.here:
             return Text(f"away since {self.since}", "yellow")
         said: list[tuple[str, str]] = []
         if self.call in _CALLS:
             said.append(_CALLS[self.call])
         said += [(words, "yellow") for words in self.notes.values()]
-        if self.coming:
+        if self.unfiled:
+            said.append(("the archive takes nothing", "bold red"))
+        elif self.coming:
             done, size = (sum(part) for part in zip(*self.coming.values(), strict=True))
             said.append((f"pulling {megabytes(done, size)}", "cyan"))
         if self.unfinished:
@@ -85,14 +84,14 @@ class _Row:
     def _of_phone(self, event: WatchEvent) -> bool:
         kind = event.kind
         if kind == "connected":
-            self.here, self.unfiled = True, False
+            self.here = True
             self.call = ""
             self.coming.clear()
             self.notes = {kind: said for kind, said in self.notes.items() if kind in _LASTING}
         elif kind == "lost":
             if self.here is not False:
                 self.since = datetime.now().astimezone().strftime("%H:%M")
-            self.here, self.unfiled = False, isinstance(event.error, ArchiveError)
+            self.here = False
             self.coming.clear()
         elif kind == "state":
             self.call = event.text
@@ -144,6 +143,7 @@ class Screen:
     def __init__(self, console: Console, *, wanted: bool = True) -> None:
         self._console = console
         self._rows: dict[str, _Row] = {}
+        self._unfiled = False
         self._live: Live | None = None
         self._drawn = 0.0
         if wanted and console.is_terminal and not console.is_dumb_terminal:
@@ -181,11 +181,19 @@ class Screen:
             if name == INBOX:
                 new = _Row(here=True, idle=("waiting for files", "green"))
             self._rows[name] = before.get(name) or new
+            self._rows[name].unfiled = self._unfiled
         self._live.start()
         self._draw()
 
     def take(self, event: WatchEvent | SyncEvent) -> None:
         """Show what has changed."""
+        if event.kind == "unfiled":
+            self._unfiled = bool(isinstance(event, WatchEvent) and event.text)
+            for each in self._rows.values():
+                each.unfiled = self._unfiled
+                each.coming.clear()
+            self._draw()
+            return
         row = self._rows.get(event.phone)
         if row is None or not row.take(event):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ from agent.archive.archive import Archive
 from agent.capture.journal import read_journal
 from agent.cli.common import App, Target
 from agent.config import Config
+from agent.errors import ArchiveError, ConfigError
 from agent.phone.phone import Phone
 from agent.sync.events import Tell, WatchEvent
 from agent.sync.share import Share
+from agent.sync.trouble import Trouble
 from agent.sync.watch import Nap, Watch
 
 PATIENCE_S = 1.3  # for a thread to end; what it was at is made good by the next run
@@ -26,7 +29,13 @@ class Watched:
     """A phone that is watched, wherever it is now; its thread runs :meth:`run`."""
 
     def __init__(
-        self, app: App, target: Target, archive: Archive, tell: Tell, share: Share
+        self,
+        app: App,
+        target: Target,
+        archive: Archive,
+        tell: Tell,
+        share: Share,
+        trouble: Trouble,
     ) -> None:
         self.target = target
         self.connected = False
@@ -48,6 +57,7 @@ class Watched:
             cleanup=app.config.cleanup,
             share=share,
             limits=lambda: app.config.limits,
+            trouble=trouble,
         )
         # What ends too late is abandoned with the process: see Keeper.
         self.thread = threading.Thread(target=self.run, name=f"watch {self}", daemon=True)
@@ -82,7 +92,8 @@ class Watched:
         with self._app.reach(target) as found:
             self._app.check(target, found)
             self.target = replace(target, name=found.name, serial=found.serial)
-            self._app.remember(found, target, self._archive)
+            with contextlib.suppress(ArchiveError, ConfigError):  # which whoever files will tell
+                self._app.remember(found, target, self._archive)
             self.connected = True
             try:
                 yield found

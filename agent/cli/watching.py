@@ -115,6 +115,11 @@ class _Lines(Told):
             "connected": (f"connected: {shown(event.text)}", ""),
             "stranger": (shown(event.text), "yellow"),
             "lost": (shown(event.text), "yellow"),
+            "unfiled": (
+                (f"nothing is filed: {shown(event.text)}{_hint(event)}", "bold red")
+                if event.text
+                else ("it takes recordings again", "green")
+            ),
             "restarted": ("the recorder had ended; it runs again", "yellow"),
             "problem": (f"{shown(event.text)}{_hint(event)}", "bold red"),
             "paused": (
@@ -166,6 +171,8 @@ class _Lines(Told):
             body["error"] = event.error
         elif isinstance(event, WatchEvent) and event.kind == "state" and event.error:
             body["error"] = event.error.message
+        elif isinstance(event, WatchEvent) and event.kind == "unfiled" and event.error:
+            body |= {"hint": event.error.hint} if event.error.hint else {}
         click.echo(json_text(body))
 
 

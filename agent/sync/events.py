@@ -137,6 +137,8 @@ class Report:
 
 #: connected   the phone answers: ``text`` is its name
 #: lost        the link broke, or can't be opened: ``text`` says how
+#: unfiled     the archive takes nothing: ``text`` says why, ``error`` what to do; "": it does again.
+#:             ``phone`` is "archive": it is of all phones
 #: state       what the recorder does: ``text`` is idle, ringing, offhook, recording, refused
 #:             or failed; ``error`` says why where this computer records
 #: stranger    a phone is there that is not watched; ``phone`` is its serial
@@ -164,6 +166,7 @@ class Report:
 WatchKind = Literal[
     "connected",
     "lost",
+    "unfiled",
     "stranger",
     "state",
     "restarted",

@@ -144,7 +144,7 @@ class Bringing:
             self._unfinished = bool(event.report.waiting)
         if (
             isinstance(event, WatchEvent)
-            and event.kind in ("state", "lost", "problem")
+            and event.kind in ("state", "lost", "problem", "unfiled")
             and event.error
         ):
             self.problem = event.error.message

@@ -21,7 +21,15 @@ from agent.capture.journal import Journal
 from agent.capture.live import LiveRoute
 from agent.capture.route import RouteStatus
 from agent.capture.routes import route_named, route_of
-from agent.errors import CaptureError, LinkError, NoRootError, OffhookError, RootError
+from agent.errors import (
+    ArchiveError,
+    CaptureError,
+    ConfigError,
+    LinkError,
+    NoRootError,
+    OffhookError,
+    RootError,
+)
 from agent.limits import Limits
 from agent.naming import Pattern
 from agent.phone.battery import read_battery
@@ -40,6 +48,7 @@ from agent.sync.named import place_of
 from agent.sync.news import News
 from agent.sync.pause import Pause
 from agent.sync.share import Share
+from agent.sync.trouble import Trouble
 
 SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 SCAN_SHARE = 20  # of the time, at most one part goes to scans that find nothing: a phone may have
@@ -96,6 +105,7 @@ class Watch:
         cleanup: Cleanup | None = None,
         share: Share | None = None,
         limits: Callable[[], Limits] = Limits,
+        trouble: Trouble | None = None,
     ) -> None:
         self._name = name
         self._open = open_phone
@@ -108,6 +118,8 @@ class Watch:
         self._deaf: BaseException | None = None
         self._share = share or Share()
         self._limits = limits
+        self._trouble = trouble or Trouble(archive, self._tell)
+        self._patience = Backoff(0.5, _LONGEST_PAUSE)  # with the archive
         self._stop = stop
         self._nap = nap or Nap(stop)
         self._live = Live(name, archive, self._tell, journal)
@@ -153,6 +165,7 @@ class Watch:
         try:
             self._run()
         finally:
+            self._trouble.left(self._name)
             self._live.close()
 
     def _run(self) -> None:
@@ -162,9 +175,10 @@ class Watch:
             try:
                 self._once(told)
             except OffhookError as error:
-                # The phone's trouble, or the archive's (a full disk): told once, however often
-                # it is met, and tried again.
-                if error.message != told.trouble and not self._stop.is_set():
+                # Told once, however often it is met, and tried again.
+                if isinstance(error, ArchiveError):  # from before the phone was there
+                    self._trouble.met(self._name, error)
+                elif error.message != told.trouble and not self._stop.is_set():
                     told.trouble = error.message
                     kind: WatchKind = "problem" if isinstance(error, CaptureError) else "lost"
                     self._tell(WatchEvent(kind, self._name, error.message, error=error))
@@ -184,13 +198,20 @@ class Watch:
     def _once(self, told: _Told) -> None:
         """Over one connection, until it breaks or all shall stop."""
         self._live.check()
+        try:
+            self._connected(told)
+        except OffhookError:
+            self._trouble.left(self._name)
+            raise
+
+    def _connected(self, told: _Told) -> None:
         with self._open() as phone:
             self._tell(WatchEvent("connected", self._name, phone.facts.name))
             told.trouble = self._held = self._locked = ""
             while not self._stop.is_set():
                 route = self._live_route(phone)
                 with self._live.following(phone, route):
-                    self._stay(phone)
+                    self._stay_anyway(phone)
                 if self._stop.is_set():  # a call is ended while the link still stands
                     self._live.close()
 
@@ -209,8 +230,20 @@ class Watch:
         route = None if journal is None or journal.off else route_of(journal)
         return route if isinstance(route, LiveRoute) else None
 
+    def _stay_anyway(self, phone: Phone) -> None:
+        """As :meth:`_stay`, and also while the archive takes nothing, from the first."""
+        while not (self._stop.is_set() or self._live.off.is_set()):
+            try:
+                self._stay(phone)
+            except (ArchiveError, ConfigError) as error:
+                self._nap.sleep(self._bear(error))
+                phone.run(":")  # nothing else finds out whether it is still there
+            else:
+                return
+
     def _stay(self, phone: Phone) -> None:
         """Watch until told to stop, or until capture was turned on or off."""
+        self._trouble.check()
         self._scan_due = self._log_due = 0.0
         self._fresh = True
         warm_up()
@@ -241,7 +274,8 @@ class Watch:
                     if self._has_changed(phone):
                         return
                 else:
-                    if self._state in _CALM and not self._live.recording:
+                    calm = self._state in _CALM and not self._live.recording
+                    if calm and not self._trouble.on:
                         self._tell_cleaned(daily.step())
                     news.hear(min(due - now, _TICK))
                     if news.files and not news.moved:
@@ -355,8 +389,28 @@ class Watch:
             self._tell(WatchEvent("problem", self._name, problem))
         self._problem = problem
 
+    def _bear(self, error: ArchiveError | ConfigError) -> float:
+        """The archive takes nothing, which is no fault of the phone's, and its connection stands:
+        the seconds until the next try. Raises what is not the archive's."""
+        if not self._trouble.met(self._name, error):
+            raise error
+        self._scan_due = self._log_due = 0.0
+        return self._patience.pause()
+
     def _look(self, phone: Phone, engine: SyncEngine, news: News) -> float:
-        """What is due: a scan, the call log; the seconds until it is worth looking again."""
+        """See to what is due; the seconds until it is worth looking again."""
+        try:
+            self._trouble.check()
+            again = self._look_now(phone, engine, news)
+        except (ArchiveError, ConfigError) as error:
+            news.files = False
+            return self._bear(error)
+        self._trouble.passed(self._name)
+        self._patience.reset()
+        return again
+
+    def _look_now(self, phone: Phone, engine: SyncEngine, news: News) -> float:
+        """A scan, the call log; the seconds until the next."""
         if news.files or time.monotonic() >= self._scan_due:
             self._scan(engine, news)
         self._tend(phone)

@@ -9,7 +9,9 @@ import pty
 import shlex
 import shutil
 import subprocess
+import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
@@ -448,3 +450,45 @@ def test_two_phones_are_watched_side_by_side(offhook: Offhook, lab: LabPhone) ->
     answers = offhook.good("--json", "devices").json
     assert sorted(row["answers"] for row in answers) == [False, True]
     assert threading.active_count() == threads
+
+
+def test_an_archive_that_takes_nothing_is_told_once_and_no_phone_is_lost(
+    lab: LabPhone, offhook: Offhook
+) -> None:
+    root, disk = offhook.home / "archive", offhook.home / "disk"
+    with (
+        LabPhone() as other,
+        tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere,
+    ):
+        phones = (lab, other)
+        for number, phone in enumerate(phones):
+            put(phone, "first.wav", wav(70 + number))
+            offhook.good("--phone", "{}:{}".format(*phone.address), "sync")
+        del offhook.env["OFFHOOK_PHONE"]
+        with offhook.watching() as watching:
+            watching.wait("connected", count=2)
+            root.rename(disk)
+            root.symlink_to(elsewhere)
+            put(lab, "second.wav", wav(80))
+            watching.wait("unfiled", phone="archive")
+            for number, phone in enumerate(phones):  # news of a phone is another try
+                put(phone, f"third{number}.wav", wav(82 + number))
+            lab.unplug()
+            try:
+                watching.wait("lost")
+            finally:
+                lab.plug()
+            watching.wait("connected", count=3)
+            assert list(Path(elsewhere).iterdir()) == []
+            root.unlink()
+            disk.rename(root)
+            watching.wait("filed", count=3, timeout=60)
+            watching.wait("unfiled", count=2)
+    said = Counter(event["event"] for event in watching.events)
+    assert (said["unfiled"], said["connected"], said["filed"]) == (2, 3, 3)
+    lost = {event["phone"] for event in watching.events if event["event"] == "lost"}
+    assert len(lost) == 1  # the one that was unplugged
+    why, over = (event for event in watching.events if event["event"] == "unfiled")
+    assert "is on another disk" in why["text"]
+    assert "Mount its disk again" in why["hint"]
+    assert "text" not in over

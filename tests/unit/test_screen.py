@@ -119,15 +119,22 @@ def test_what_is_told_once_is_shown_over_the_next_connection(shown: Shown) -> No
         assert shown.tell("state", "desk", "idle") == "desk | waiting for a call"
 
 
-def test_a_phone_is_not_said_to_be_away_when_the_archive_takes_nothing(shown: Shown) -> None:
+def test_that_the_archive_takes_nothing_keeps_each_phone_and_the_inbox(shown: Shown) -> None:
+    nothing = "the archive takes nothing"
     with shown.screen:
         shown.tell("connected", "desk")
-        full = DiskFullError("no room left")
-        assert shown.tell("lost", "desk", "no room left", error=full) == (
-            "desk | the archive can't take anything"
-        )
+        shown.screen.take(SyncEvent("pulling", "desk", "/a.wav", 60_000_000))
+        shown.tell("unfiled", "archive", "no room left", error=DiskFullError("no room left"))
+        assert shown.row("desk") == f"desk | {nothing}"
+        assert shown.row("inbox") == f"inbox | {nothing}"
+        assert shown.row("lab").startswith("lab | looking for it")
+        assert shown.tell("state", "desk", "recording") == f"desk | recording a call, {nothing}"
         assert "away since" in shown.tell("lost", "desk", "it can't be reached")
-        assert shown.tell("connected", "desk") == "desk | there"
+        assert shown.tell("connected", "desk") == f"desk | {nothing}"
+        shown.screen.have(["desk", "late"], {})
+        assert shown.tell("connected", "late") == f"late | {nothing}"
+        shown.tell("unfiled", "archive")
+        assert (shown.row("desk"), shown.row("late")) == ("desk | there", "late | there")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.archive import Archive
-from agent.errors import LinkError
+from agent.errors import DiskFullError, LinkError
 from agent.phone.phone import Phone
 from agent.sync.events import SyncEvent, WatchEvent
 from agent.sync.watch import Nap, Watch
@@ -97,3 +97,21 @@ def test_what_can_not_be_told_ends_it(archive: Archive) -> None:
         assert not thread.is_alive()
     assert isinstance(bench.raised, BrokenPipeError)
     assert bench.events == []
+
+
+def test_what_the_archive_does_not_take_before_a_phone_is_there_is_not_its_loss(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = DiskFullError("no room left", hint="Free some space.")
+    bench = Bench(archive, [full, full, full, LinkError("away")])
+
+    def prove() -> None:
+        raise full
+
+    monkeypatch.setattr(archive, "prove", prove)
+    with bench.running():
+        wait_until(lambda: bench.opened > 0)
+        for _ in range(4):
+            bench.again()
+    told = [(event.kind, event.phone) for event in bench.events]
+    assert told == [("unfiled", "archive"), ("lost", "desk")]
