@@ -71,7 +71,7 @@ class Archive:
         self.lock = WriterLock(home / LOCK, purpose)
         #: Held by the thread that files; several phones share an archive.
         self.filing = threading.RLock()
-        self._write, self._tell, self._purpose = write, tell, purpose
+        self._write, self._tell = write, tell
         self._index: Index | None = None
 
     def __enter__(self) -> Self:
@@ -92,7 +92,7 @@ class Archive:
             self.ensure(arrivals.ARRIVALS)
             if self._write:
                 self.lock.acquire()
-                self.store.hold(filled=self._has_files() and self._purpose != "verify")
+                self.store.hold(filled=self._has_files())
                 for left in filing.recover(self):
                     self._tell(left)
                 self.store.clean({self.store.locate(one.part) for one in live.parts(self)})

@@ -275,7 +275,6 @@ def mend(archive: Archive, found: Audit) -> Mended:
             raise
         except ArchiveError as error:  # of this file; the others can be put right all the same
             mended.failed.append(error.message)
-    archive.store.begin_anew()
     mended.again = sorted(phones)
     return mended
 

@@ -12,7 +12,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -207,15 +206,10 @@ class Store:
         if filled and not self._tops:
             raise ArchiveError(
                 f"{self.root} is empty, and there are recordings in the index",
-                hint="Is it on a disk that is not mounted? If its files are lost, "
-                "`offhook verify --repair` pulls again what the phones still have.",
+                hint="Is it on a disk that is not mounted? If its files are lost for good, make a "
+                "folder in it, which says so: then `offhook verify --repair` pulls again what the "
+                "phones still have.",
             )
-
-    def begin_anew(self) -> None:
-        """That it has nothing is known to its user, and as it should be."""
-        if not self._names():
-            with disk_errors(self.root):
-                self._make_folder(self.root / time.strftime("%Y"))
 
     def _names(self) -> set[str]:
         with disk_errors(self.root):

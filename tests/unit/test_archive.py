@@ -116,8 +116,12 @@ def test_an_archive_whose_disk_is_not_there_is_not_filled_anew(tmp_path: Path) -
     assert held_for(home / "offhook.lock") is None
     with Archive(home) as archive:
         assert len(archive.recordings()) == 1
-    with Archive(home, write=True, purpose="verify") as archive:
         assert [one.kind for one in audit(archive).findings] == ["missing"]
+    with pytest.raises(ArchiveError, match="is empty"):  # its disk may be away for verify, too
+        Archive(home, write=True, purpose="verify").__enter__()
+    assert [path.name for path in root.iterdir()] == ["lost+found"]
+    (root / "lost for good").mkdir()
+    with Archive(home, write=True, purpose="verify") as archive:
         mend(archive, audit(archive))
     with Archive(home, write=True) as archive:  # its user knows that they are lost
         put(archive, b"another voice")

@@ -247,3 +247,22 @@ def test_a_filed_recording_is_checked_as_the_disk_has_it(
         assert dropped == [(inode, os.POSIX_FADV_DONTNEED)]
         assert audit(archive).findings == []
         assert dropped == [(inode, os.POSIX_FADV_DONTNEED)] * 2
+
+
+def test_what_is_put_back_has_its_folder_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    part = store.begin(PurePosixPath("a.wav"))
+    part.seal()
+    made: list[Path] = []
+    real = Store._make_folder
+
+    def make(self: Store, folder: Path) -> None:
+        made.append(folder)
+        real(self, folder)
+
+    monkeypatch.setattr(Store, "_make_folder", make)
+    store.place_again(part, PATH)
+    assert made == [store.locate(PATH).parent]
+    assert store.locate(PATH).exists()
