@@ -244,7 +244,7 @@ def test_other_bytes_under_the_same_name_size_and_date_stay_and_come_by_the_next
     date = lab.root(f"stat -c %y {FOLDER}/a.wav").strip()
     lab.root(f"cat > {FOLDER}/a.wav; touch -d '{date}' {FOLDER}/a.wav", input=wav(2))
     assert "other bytes" in cleaned(offhook, "--dry-run", code=50)["kept"][0]["reason"]
-    said = cleaned(offhook, code=50)
+    said = cleaned(offhook, "--yes", code=50)
     assert said["removed"] == []
     assert "the next sync takes them" in said["kept"][0]["reason"]
     assert there(lab) == {"a.wav"}
