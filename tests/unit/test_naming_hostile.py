@@ -5,7 +5,6 @@ A contact may be read otherwise where two readings are possible, but then never 
 
 from __future__ import annotations
 
-import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from agent.naming import Named, explain
 from agent.naming.number import e164
 from agent.naming.text import fold
 from agent.naming.words import call_prefix
+from tests.effort import effort
 
 _PIECES = st.sampled_from(
     [
@@ -262,32 +262,30 @@ def test_no_heap_of_pieces_is_an_error(name: str, suffix: str) -> None:
     ],
 )
 def test_no_name_takes_long(name: str) -> None:
-    for _ in range(3):  # another process may have the computer
-        began = time.process_time()
+    def both() -> None:
         explain(f"{name}_20240101000000.mp3")
         explain(name)
-        if (took := time.process_time() - began) < 0.02:
-            return
-    pytest.fail(f"{took} s")
+
+    assert effort(both) < 0.1  # some 10 ms
 
 
 @pytest.mark.parametrize(
     ("region", "number"), [(None, "+4930{:06}"), ("DE", "030{:06}"), ("CN", "138{:08}")]
 )
-def test_a_hundred_thousand_names_are_read_in_ten_seconds(region: str | None, number: str) -> None:
+def test_reading_many_names_is_no_great_work(region: str | None, number: str) -> None:
+    """10,000 of them: a hundred thousand, which a phone may have, are a matter of seconds."""
     at = datetime(2024, 1, 1)  # noqa: DTZ001
     names = []
     for place, recorder in enumerate(islice(cycle(MAKERS), 10_000)):
         moment = at + timedelta(seconds=7 * place)
         call = Call(f"Bob_{place}", number.format(place), moment, "in")
         names.append(MAKERS[recorder][0](call))
-    for _ in range(3):
-        began = time.process_time()
+
+    def read() -> None:
         for name in names:
             explain(name, region=region)
-        if (took := (time.process_time() - began) * 10) < 10:
-            return
-    pytest.fail(f"{took:.1f} s")
+
+    assert effort(read) < 30
 
 
 @settings(max_examples=100, deadline=None)
