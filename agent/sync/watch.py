@@ -15,21 +15,11 @@ from agent.adb.reconnect import Backoff
 from agent.archive.archive import Archive
 from agent.archive.settings import Cleanup
 from agent.audio.measure import warm_up
-from agent.capture.alsa import AlsaRoute, recorder
-from agent.capture.control import installed_route
+from agent.capture.alsa import recorder
 from agent.capture.journal import Journal
 from agent.capture.live import LiveRoute
-from agent.capture.route import RouteStatus
-from agent.capture.routes import route_named, route_of
-from agent.errors import (
-    ArchiveError,
-    CaptureError,
-    ConfigError,
-    LinkError,
-    NoRootError,
-    OffhookError,
-    RootError,
-)
+from agent.capture.routes import route_of
+from agent.errors import ArchiveError, CaptureError, ConfigError, LinkError, OffhookError
 from agent.limits import Limits
 from agent.naming import Pattern
 from agent.phone.battery import read_battery
@@ -40,10 +30,10 @@ from agent.sync.clean import CleanReport
 from agent.sync.daily import Daily
 from agent.sync.engine import SyncEngine
 from agent.sync.events import SyncEvent, Tell, WatchEvent, WatchKind
-from agent.sync.folders import all_sources, chosen_sources
 from agent.sync.lines import Lines
 from agent.sync.live import Live
 from agent.sync.mistake import mistake_of
+from agent.sync.mode import Mode
 from agent.sync.named import place_of
 from agent.sync.news import News
 from agent.sync.pause import Pause
@@ -54,12 +44,10 @@ SCAN_EVERY = 30.0  # seconds: events may be lost, a scan is not
 SCAN_SHARE = 20  # of the time, at most one part goes to scans that find nothing: a phone may have
 SCAN_RARELY = 300.0  # very many files; but this is how long a file may wait whose event was lost
 OFF_EVERY = 5.0  # while capture is off: it may be turned on at any time
-TEND_EVERY = 300.0  # what others record with may be turned off, or lose its settings
 JOIN_FOR = 20.0  # seconds in which a call's row may come after its recording
 JOIN_EVERY = 1.0
 LOG_EVERY = 600.0  # a phone keeps 500 calls; and a row may come late
 _LONGEST_PAUSE = 30.0
-_CALM = ("", "idle", "refused")  # what a recorder says that has nothing to do
 _TICK = 0.5  # seconds after which a request to stop is noticed
 
 Open = Callable[[], AbstractContextManager[Phone]]
@@ -110,9 +98,6 @@ class Watch:
         self._name = name
         self._open = open_phone
         self._archive = archive
-        self._own = sources
-        self._picked: list[Source] = []  # the folders that the user has chosen
-        self._others = sources
         self._journal = journal
         self._told = tell
         self._deaf: BaseException | None = None
@@ -123,6 +108,7 @@ class Watch:
         self._stop = stop
         self._nap = nap or Nap(stop)
         self._live = Live(name, archive, self._tell, journal)
+        self._mode = Mode(name, archive, sources, self._tell, journal)
         self._contacts = contacts
         self._names = names
         self._cleanup = cleanup
@@ -132,13 +118,8 @@ class Watch:
         self._log_due = 0.0
         self._log_newest: int | None = None
         self._log_said = ""
-        self._tend_at = 0.0
-        self._problem = ""
         self._held = ""
         self._locked = ""
-        self._state = ""
-        self._said = ""
-        self._mode_now = ""
         self._anew = threading.Event()
 
     @property
@@ -155,7 +136,7 @@ class Watch:
         cleanup: Cleanup | None = None,
     ) -> None:
         """Watch these from now on; from any thread. A call that is recorded here goes on."""
-        self._own, self._contacts, self._names = sources, contacts, names
+        self._mode.own, self._contacts, self._names = sources, contacts, names
         self._cleanup = cleanup
         self._anew.set()
 
@@ -247,7 +228,7 @@ class Watch:
         self._scan_due = self._log_due = 0.0
         self._fresh = True
         warm_up()
-        sources = self._sources(phone)
+        sources = self._mode.sources(phone)
         engine = SyncEngine(
             self._archive,
             phone,
@@ -271,10 +252,10 @@ class Watch:
                     self._join_until, due = now + JOIN_FOR, now
                 if now >= due:
                     due = self._look(phone, engine, news) + time.monotonic()
-                    if self._has_changed(phone):
+                    if self._mode.has_changed(phone):
                         return
                 else:
-                    calm = self._state in _CALM and not self._live.recording
+                    calm = self._mode.calm and not self._live.recording
                     if calm and not self._trouble.on:
                         self._tell_cleaned(daily.step())
                     news.hear(min(due - now, _TICK))
@@ -285,109 +266,9 @@ class Watch:
                     return
                 if news.state:
                     news.state = False
-                    self._tell_state(phone)
+                    self._mode.tell_state(phone)
                     if self._may_join(time.monotonic()):
                         due = min(due, time.monotonic() + JOIN_EVERY)
-
-    def _sources(self, phone: Phone) -> list[Source]:
-        """What there is to watch; a recorder that should run, and doesn't, is started."""
-        self._picked = chosen_sources(self._archive, phone.serial)
-        self._others = all_sources((), self._picked, self._own)
-        self._mode_now = self._mode(phone)
-        if self._mode_now == "no root":
-            return [source for source in self._others if not source.root]
-        journal = self._journal(phone.serial)
-        if self._mode_now == "off":
-            self._say("off")
-            route = installed_route(phone, journal)
-            return self._beside(route.sources(phone, journal) if route else [])
-        self._said = ""
-        route = route_of(journal)
-        if isinstance(route, AlsaRoute):
-            self._restart(phone)
-        route.tend(phone, journal)
-        status = route.status(phone, journal)
-        self._tell_problem(status)
-        if words := recorder.version_problem(phone) if isinstance(route, AlsaRoute) else None:
-            self._tell(WatchEvent("version", self._name, words))
-        if not route.live:  # of such a route the follower of the calls tells
-            self._state = status.state or "idle"
-            self._tell(WatchEvent("state", self._name, self._state))
-        return self._beside(route.sources(phone, journal))
-
-    def _beside(self, route: list[Source]) -> list[Source]:
-        return all_sources(route, self._picked, self._own)
-
-    def _restart(self, phone: Phone) -> None:
-        if not recorder.status(phone).running:
-            recorder.start_recorder(phone, turn_on=False)
-            self._tell(WatchEvent("restarted", self._name))
-
-    def _has_changed(self, phone: Phone) -> bool:
-        """Whether capture was turned on or off, or by another route; or folders were chosen."""
-        if chosen_sources(self._archive, phone.serial) != self._picked:
-            return True
-        if self._mode_now == "no root":
-            # It is not asked again for root: that would prompt its owner.
-            return self._mode_here(phone) is not None
-        return self._mode(phone) != self._mode_now
-
-    def _mode_here(self, phone: Phone) -> str | None:
-        """As :meth:`_mode`, as far as the journal on this computer says it."""
-        journal = self._journal(phone.serial)
-        if journal is None or isinstance(route_of(journal), AlsaRoute):
-            return None
-        return "off" if journal.off else journal.route
-
-    def _mode(self, phone: Phone) -> str:
-        """The name of the route that is on, ``off`` or ``no root``: what there is to watch
-        depends on it."""
-        if (here := self._mode_here(phone)) is not None:
-            return here
-        try:
-            asked = f"[ -f {recorder.HOME}/offhookd.sh ] && ! [ -f {recorder.HOME}/off ]"
-            return "alsa" if phone.root.run(asked).code == 0 else "off"
-        except NoRootError:
-            if any(source.root for source in self._others):
-                raise
-            return "off"  # no recorder of ours can be there; `enable` may find another way
-        except RootError as error:
-            if not self._others or any(source.root for source in self._others):
-                raise
-            self._say("no root", error.message)
-            return "no root"
-
-    def _say(self, kind: WatchKind, text: str = "") -> None:
-        """Tell something that stays so for long, once."""
-        if self._said != kind:
-            self._said = kind
-            self._tell(WatchEvent(kind, self._name, text))
-
-    def _tell_state(self, phone: Phone) -> None:
-        said = phone.root.run(f"cat {recorder.HOME}/run/state 2>/dev/null").text
-        state = said.partition("state=")[2].partition("\n")[0]
-        if state and state != self._state:
-            self._state = state
-            self._tell(WatchEvent("state", self._name, state))
-
-    def _tend(self, phone: Phone) -> None:
-        """See to a route whose recorder is not ours, now and then."""
-        if self._mode_now in ("alsa", "off", "no root") or time.monotonic() < self._tend_at:
-            return
-        journal = self._journal(phone.serial)
-        if journal is not None:
-            route = route_of(journal)
-            route.tend(phone, journal)
-            self._tell_problem(route.status(phone, journal))
-
-    def _tell_problem(self, status: RouteStatus) -> None:
-        """Tell what is wrong, once for as long as it is."""
-        self._tend_at = time.monotonic() + TEND_EVERY
-        ours = status.route == "alsa" or route_named(status.route).live
-        problem = "" if ours else status.problem or ""
-        if problem and problem != self._problem:
-            self._tell(WatchEvent("problem", self._name, problem))
-        self._problem = problem
 
     def _bear(self, error: ArchiveError | ConfigError) -> float:
         """The archive takes nothing, which is no fault of the phone's, and its connection stands:
@@ -413,15 +294,15 @@ class Watch:
         """A scan, the call log; the seconds until the next."""
         if news.files or time.monotonic() >= self._scan_due:
             self._scan(engine, news)
-        self._tend(phone)
+        self._mode.tend(phone)
         now = time.monotonic()
         if now >= self._log_due:
             self._log_due = now + LOG_EVERY
             self._tell_calls(sync_calls(self._archive, phone, contacts=self._contacts))
-        elif self._state in _CALM:
+        elif self._mode.calm:
             self._tell_calls(join_late(self._archive, phone, self._log_newest))
         again = self._scan_due - now
-        if self._mode_now == "off":
+        if self._mode.now == "off":
             again = min(again, OFF_EVERY)
         return min(again, JOIN_EVERY) if self._may_join(now) else again
 
@@ -470,7 +351,7 @@ class Watch:
     def _may_join(self, now: float) -> bool:
         """Whether a row of the call log is waited for, which comes when the phone's own telephony
         is done with the call; not in the next call, whose recording nothing may hold up."""
-        return now < self._join_until and self._state in _CALM
+        return now < self._join_until and self._mode.calm
 
     def _tell_cleaned(self, report: CleanReport | None) -> None:
         if report is None:
