@@ -233,7 +233,11 @@ class LabPhone:
 
     def unplug(self) -> None:
         """Pulls the cable: every connection is reset in mid-stream, and none can be made."""
-        self.root("kill -USR1 $(pgrep -x adbd)")
+        port, _ = self.machine.adbd
+        # One signal after another may be handled by two threads at once, and the first one last:
+        # whoever plugs in would find it unplugged for good.
+        listens = f"grep -qE ':{port:04X} [0-9A-F]+:0000 0A ' /proc/net/tcp /proc/net/tcp6"
+        self.root(f"kill -USR1 $(pgrep -x adbd); while {listens} 2>/dev/null; do usleep 2000; done")
 
     def freeze(self) -> None:
         """Stops adbd in its tracks: connections stay open, and nothing comes any more."""
