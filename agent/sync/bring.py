@@ -178,14 +178,10 @@ class Bringer:
             one.new.how |= {"verified": BY_HASH, "mtime_ns": one.new.mtime_ns}
         filed = file_parts(self.archive, [(part, one.new) for one, part in came])
         report.pulled_bytes += sum(part.size for _, part in came)
-        for (one, _), (recording, _) in zip(came, filed, strict=True):
+        done = [(one, *what) for (one, _), what in zip(came, filed, strict=True)]
+        for one, *_ in done:
             one.done = True
-            one.sighting.state, one.sighting.sha256 = "filed", recording.sha256
-        with self.archive.writing():
-            for (one, _), (recording, is_new) in zip(came, filed, strict=True):
-                self._note_filed(one, recording, is_new)
-        for (one, _), (recording, is_new) in zip(came, filed, strict=True):
-            self._tell_filed(one.sighting, recording, is_new, report)
+        self._note_filed(done, report)
 
     def _bring(
         self,
@@ -240,8 +236,7 @@ class Bringer:
         except PhoneError as error:
             self._fail(sighting, error.message, report, hint=error.hint or _BY_HAND)
         else:
-            self._note_filed(one, recording, is_new)
-            self._tell_filed(sighting, recording, is_new, report)
+            self._note_filed([(one, recording, is_new)], report)
 
     def _refuse(self, sighting: Sighting, error: ArchiveError, report: Report) -> None:
         """The archive did not take a file. Where it takes no other, either, that is raised."""
@@ -251,18 +246,31 @@ class Bringer:
             self._give_back([sighting])
             raise
 
-    def _note_filed(self, one: Taken, recording: Recording, is_new: bool) -> None:
-        one.sighting.state, one.sighting.sha256 = "filed", recording.sha256
+    def _note_filed(self, filed: list[tuple[Taken, Recording, bool]], report: Report) -> None:
+        """Tell of files that are in the archive, each with whether its bytes were new; and note
+        that their sidecars are."""
+        for one, recording, is_new in filed:
+            one.sighting.state, one.sighting.sha256 = "filed", recording.sha256
+            (report.filed if is_new else report.duplicates).append(recording)
+            kind: EventKind = "filed" if is_new else "duplicate"
+            self._tell(kind, one.sighting.shown, one.sighting.size, recording=recording)
         # Of bytes that were known, the sidecar that was known stays.
-        if one.beside is not None and one.sidecar is not None and (is_new or recording.sidecar):
-            self._update(one.beside, state="filed", sha256=recording.sha256)
-
-    def _tell_filed(
-        self, sighting: Sighting, recording: Recording, is_new: bool, report: Report
-    ) -> None:
-        (report.filed if is_new else report.duplicates).append(recording)
-        kind: EventKind = "filed" if is_new else "duplicate"
-        self._tell(kind, sighting.shown, sighting.size, recording=recording)
+        beside = [
+            (one.beside, one.beside.state, recording)
+            for one, recording, is_new in filed
+            if one.beside is not None and one.sidecar is not None and (is_new or recording.sidecar)
+        ]
+        if not beside:
+            return
+        try:
+            with self.archive.writing():
+                for sidecar, _, recording in beside:
+                    self._update(sidecar, state="filed", sha256=recording.sha256)
+        except ArchiveError as error:  # then none of it was, and the next look sees to them
+            for sidecar, state, _ in beside:
+                sidecar.state, sidecar.sha256 = state, None
+            report.missed = True
+            self.archive.store.why_not(error)
 
     def _pull(self, source: Source, one: Taken, cancel: Cancel) -> tuple[Part, Verified]:
         """A sealed part with the file's bytes, and how they were verified."""

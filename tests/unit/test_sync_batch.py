@@ -12,8 +12,9 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
-from agent.archive import Archive
+from agent.archive import Archive, sightings
 from agent.archive.sightings import Sighting
 from agent.errors import ArchiveError, DiskFullError
 from agent.sync import SyncEngine
@@ -176,3 +177,32 @@ def test_a_disk_that_is_full_in_a_batch_leaves_nothing_and_it_goes_on(
     assert report.whole
     assert len(archive.recordings()) == 30
     assert len([p for p in archive.store.root.rglob("*") if p.is_file()]) == 30
+
+
+def test_recordings_whose_sidecars_could_not_be_noted_are_told_and_noted_later(
+    archive: Archive, phone: MemoryPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk may fail once, and just then; the folder must not count as one that is done with."""
+    events: list[SyncEvent] = []
+    engine = SyncEngine(archive, phone, [SPOOL], events.append)
+    update, failed = sightings.update, 0
+
+    def fails_once(db: Database, sighting: Sighting, now_ms: int, **changes: object) -> None:
+        nonlocal failed
+        update(db, sighting, now_ms, **changes)
+        if sighting.path.endswith(".json") and not failed:
+            failed += 1
+            raise ArchiveError("the disk failed")
+
+    monkeypatch.setattr(sightings, "update", fails_once)
+    first = engine.run_once()
+    assert failed == 1
+    assert len(first.filed) + len(first.duplicates) == 40
+    assert Counter(one.kind for one in events)["filed"] == len(first.filed) == 30
+    assert not first.idle
+    for _ in range(2):
+        assert SyncEngine(archive, phone, [SPOOL]).run_once().whole
+    with archive.reading() as db:
+        states = Counter(row["state"] for row in db.query("SELECT state FROM sightings"))
+    assert states == {"filed": 80}
+    assert len(phone.reads) < 40 + 2 * 40 + 40, "no recording came twice"
