@@ -192,7 +192,7 @@ class Watch:
             while not self._stop.is_set():
                 route = self._live_route(phone)
                 with self._live.following(phone, route):
-                    self._stay_anyway(phone)
+                    self._stay_anyway(phone, route)
                 if self._stop.is_set():  # a call is ended while the link still stands
                     self._live.close()
 
@@ -211,14 +211,17 @@ class Watch:
         route = None if journal is None or journal.off else route_of(journal)
         return route if isinstance(route, LiveRoute) else None
 
-    def _stay_anyway(self, phone: Phone) -> None:
-        """As :meth:`_stay`, and also while the archive takes nothing, from the first."""
+    def _stay_anyway(self, phone: Phone, route: LiveRoute | None) -> None:
+        """As :meth:`_stay`, and also while the archive takes nothing, from the first; ``route`` is
+        what is followed meanwhile."""
         while not (self._stop.is_set() or self._live.off.is_set()):
             try:
                 self._stay(phone)
             except (ArchiveError, ConfigError) as error:
                 self._nap.sleep(self._bear(error))
                 phone.run(":")  # nothing else finds out whether it is still there
+                if route is None and self._live_route(phone) is not None:
+                    return  # turned on meanwhile: once all is well again, it would be no news
             else:
                 return
 
