@@ -197,6 +197,14 @@ def file_parts(
             for part, new in parts:
                 if part.sha256 not in fresh and not archive.has(part.sha256):
                     fresh[part.sha256] = (part, new)
+            # First what the archive has: what fails at one of them leaves nothing filed of which
+            # nobody is told.
+            with archive.writing():
+                known = {
+                    number: _file_again(archive, part, new)
+                    for number, (part, new) in enumerate(parts)
+                    if part.sha256 not in fresh
+                }
             placed = _place_all(archive, list(fresh.values()))
             with archive.writing():
                 for path, work in placed:
@@ -205,8 +213,8 @@ def file_parts(
                 return [
                     (archive.recording(part.sha256), True)
                     if fresh.get(part.sha256) == (part, new)
-                    else (_file_again(archive, part, new), False)
-                    for part, new in parts
+                    else (known.get(number) or _file_again(archive, part, new), False)
+                    for number, (part, new) in enumerate(parts)
                 ]
     finally:
         for part, _ in parts:

@@ -204,3 +204,22 @@ def test_what_lies_in_the_archive_already_is_found_by_its_shorter_name(tmp_path:
         again.write(b"voice")
         recording, _ = filing.file_part(archive, again, new)
         assert recording.path == str(paths[1])
+
+
+def test_where_a_known_one_can_not_be_looked_at_what_came_with_it_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were filed, pulled once more, and then told as what had been there before."""
+    phone = phone_of("secret")
+    with Archive(tmp_path, write=True, template=NAMES) as archive:
+        engine = SyncEngine(archive, phone, [CALLS])
+        assert len(engine.run_once().filed) == 1
+        phone.put(f"{CALLS.path}/again.wav", wav(0.2), START_MS)
+        for number in range(2):
+            phone.put(f"{CALLS.path}/plain {number}.wav", wav(1.2 + number), START_MS)
+        refuse(monkeypatch, errno.EACCES, lambda name: name.endswith("secret.wav"))
+        report = engine.run_once()
+        assert len(report.failed) == 1
+        assert (len(report.filed), len(report.duplicates)) == (2, 0)
+        for recording in report.filed:
+            assert [one.action for one in archive.custody_of(recording.sha256)] == ["filed"]
