@@ -12,12 +12,13 @@ from rich.text import Text
 
 _GAP = "  "
 _AT_ONCE = 200  # rows that are printed together
+_LEAST = 4  # cells of a column that is folded because nothing else helps
 
 
 @dataclass(frozen=True)
 class Column:
     """A column: its head, on which side its text is, and whether it may be folded to lines of
-    ``least`` cells where a terminal is narrow."""
+    ``least`` cells where a terminal is narrow, and of fewer where nothing else helps."""
 
     name: str
     right: bool = False
@@ -54,16 +55,17 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: in
             if (needed := _cells(_text(cell))) > widths[number]:
                 widths[number] = needed
     over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-    while over > 0:
-        wide = [
-            number
-            for number, column in enumerate(columns)
-            if column.fold and widths[number] > max(column.least, _cells(column.name))
-        ]
-        if not wide:
-            break
-        widths[max(wide, key=widths.__getitem__)] -= 1
-        over -= 1
+    for least in ([one.least for one in columns], [_LEAST] * len(columns)):
+        while over > 0:
+            wide = [
+                number
+                for number, column in enumerate(columns)
+                if column.fold and widths[number] > max(least[number], _cells(column.name))
+            ]
+            if not wide:
+                break
+            widths[max(wide, key=widths.__getitem__)] -= 1
+            over -= 1
     return widths
 
 

@@ -44,3 +44,9 @@ def test_what_does_not_fit_is_folded_and_lost_nowhere() -> None:
 def test_where_nothing_can_be_folded_a_line_is_longer_than_the_terminal() -> None:
     _, line = printed([["123456789", "Ada", "-3 dB"]], 12)
     assert line.split() == ["123456789", "Ada", "-3", "dB"]
+
+
+def test_a_terminal_that_is_a_little_too_narrow_does_not_break_each_line() -> None:
+    name = "Ada Augusta King Countess of Lovelace"
+    lines = printed([[str(number), name, "not measured"] for number in (1, 123456)], 22)
+    assert max(cell_len(line) for line in lines) <= 22
