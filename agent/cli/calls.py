@@ -16,7 +16,7 @@ from agent.archive.calls import CallFilters, direction_of
 from agent.archive.join import Candidate, Decision
 from agent.cli.columns import Cell, Column, print_rows
 from agent.cli.common import App, pass_app
-from agent.cli.rows import ARROWS, NARROW, ROOMY, iso, length, stacked, when, who
+from agent.cli.rows import ARROWS, NARROW, ROOMY, iso, length, print_stacked, stacked, when, who
 from agent.cli.when import moment
 from agent.errors import UsageError
 from agent.text import shown
@@ -226,7 +226,7 @@ def print_calls(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     """Calls as a table: everything, or what matters most where a terminal is narrow."""
     width = console.width if console.is_terminal else _PIPE_WIDTH
     if width < NARROW:
-        console.print(stacked((one["id"], _call_lines(one)) for one in found))
+        print_stacked(console, [(one["id"], _call_lines(one)) for one in found])
         return
     roomy = width >= ROOMY
     columns = [

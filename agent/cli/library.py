@@ -29,8 +29,8 @@ from agent.cli.rows import (
     length,
     level,
     otherwise,
+    print_stacked,
     side,
-    stacked,
     warnings,
     when,
     who,
@@ -191,7 +191,7 @@ def print_table(console: Console, found: Sequence[Recording]) -> None:
     """Recordings as a table: everything, or what matters most where a terminal is narrow."""
     width = console.width if console.is_terminal else _PIPE_WIDTH
     if width < NARROW:
-        console.print(stacked((one.id, (_short(one), who(one))) for one in found))
+        print_stacked(console, [(one.id, (_short(one), who(one))) for one in found])
         return
     roomy = width >= ROOMY
     columns = [

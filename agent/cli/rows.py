@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,7 @@ from agent.text import shown
 
 #: Columns of a terminal from which a table has everything, and below which it is none.
 ROOMY, NARROW = 100, 60
+_AT_ONCE = 200  # rows that are printed together
 
 SIDES = ("uplink", "downlink")
 ARROWS = {"in": "←", "out": "→", None: "·"}
@@ -170,7 +172,7 @@ def as_json(recording: Recording) -> dict[str, Any]:
     }
 
 
-def stacked(rows: Iterable[tuple[int, Iterable[str | Text]]]) -> Table:
+def stacked(rows: Iterable[tuple[int, Iterable[str | Text | tuple[str, str]]]]) -> Table:
     """What stands in for a table where its columns do not fit: numbers, and lines beside them."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", no_wrap=True)
@@ -178,6 +180,14 @@ def stacked(rows: Iterable[tuple[int, Iterable[str | Text]]]) -> Table:
     for number, lines in rows:
         table.add_row(str(number), Text("\n").join(Text.assemble(line) for line in lines))
     return table
+
+
+def print_stacked(
+    console: Console, rows: Sequence[tuple[int, Iterable[str | Text | tuple[str, str]]]]
+) -> None:
+    """Print that of very many rows, as they are made."""
+    for at in range(0, len(rows), _AT_ONCE):
+        console.print(stacked(rows[at : at + _AT_ONCE]))
 
 
 def _local(ms: int) -> datetime:

@@ -111,7 +111,7 @@ class Bringer:
             for each in taken:
                 drop(each)
         for one in ready:  # singly, as it is one of them alone that the archive does not take
-            if one.sighting.state == "seen":
+            if one.sighting.state in ("seen", "pulling"):  # that it is given back may have failed
                 if cancel.is_set():
                     raise Cancelled
                 self._bring(source, one, report, cancel)
