@@ -24,7 +24,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -242,18 +242,9 @@ def _packages_hash() -> str:
 
 def _fetch(tree: Path) -> None:
     """Unpacks into ``tree`` what a phone needs of Debian's packages, and the kernel."""
-    if shutil.which("mmdebstrap") is None:
-        raise LabError("mmdebstrap is not installed", hint="apt-get install mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="offhook-lab-") as scratch:
         archive = Path(scratch) / "debian.tar"
-        command = ["mmdebstrap", "--quiet", "--variant=extract", "--format=tar", *_keyring()]
-        command += [f"--include={','.join(PACKAGES)}", SUITE, str(archive), *_mirror()]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise LabError(
-                f"mmdebstrap failed: {done.stderr.strip()[-2000:]}",
-                hint="it needs a mirror of Debian; OFFHOOK_LAB_MIRROR names another one",
-            )
+        fetch(PACKAGES, archive)
         with tarfile.open(archive) as tar:
             # Debian 12's own Python has no filters yet. What comes is Debian's, and we chose names.
             tar.extraction_filter = getattr(tarfile, "tar_filter", None)
@@ -294,6 +285,21 @@ def _keep_needed_libraries(tree: Path) -> None:
     for path in sorted((tree / _LIBS).rglob("*"), reverse=True):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+
+
+def fetch(packages: Iterable[str], archive: Path) -> None:
+    """Debian's packages, and what they need, unpacked into a tar. Raises LabError where they can't
+    be had."""
+    if shutil.which("mmdebstrap") is None:
+        raise LabError("mmdebstrap is not installed", hint="apt-get install mmdebstrap")
+    command = ["mmdebstrap", "--quiet", "--variant=extract", "--format=tar", *_keyring()]
+    command += [f"--include={','.join(packages)}", SUITE, str(archive), *_mirror()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(
+            f"mmdebstrap failed: {done.stderr.strip()[-2000:]}",
+            hint="it needs a mirror of Debian; OFFHOOK_LAB_MIRROR names another one",
+        )
 
 
 def _keyring() -> list[str]:

@@ -128,19 +128,9 @@ def _recipe_hash() -> str:
 
 
 def _fetch(tree: Path) -> None:
-    if shutil.which("mmdebstrap") is None:
-        raise LabError("mmdebstrap is not installed", hint="apt-get install mmdebstrap")
     with tempfile.TemporaryDirectory(prefix="offhook-lab-") as scratch:
         packed = Path(scratch) / "debian.tar"
-        command = ["mmdebstrap", "--quiet", "--variant=extract", "--format=tar"]
-        command += [f"--include={','.join(PACKAGES)}", rootfs.SUITE, str(packed)]
-        command += rootfs._mirror()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise LabError(
-                f"mmdebstrap failed: {done.stderr.strip()[-2000:]}",
-                hint="it needs a mirror of Debian; OFFHOOK_LAB_MIRROR names another one",
-            )
+        rootfs.fetch(PACKAGES, packed)
         with tarfile.open(packed) as tar:
             tar.extraction_filter = getattr(tarfile, "tar_filter", None)
             tar.extractall(tree, members=_wanted(tar))
