@@ -16,7 +16,18 @@ from agent.archive.calls import CallFilters, direction_of
 from agent.archive.join import Candidate, Decision
 from agent.cli.columns import Cell, Column, print_rows
 from agent.cli.common import App, pass_app
-from agent.cli.rows import ARROWS, NARROW, ROOMY, iso, length, print_stacked, stacked, when, who
+from agent.cli.rows import (
+    ARROWS,
+    NARROW,
+    ROOMY,
+    iso,
+    length,
+    print_stacked,
+    stacked,
+    when,
+    who,
+    width_of,
+)
 from agent.cli.when import moment
 from agent.errors import UsageError
 from agent.text import shown
@@ -30,7 +41,6 @@ _TYPES = {
     6: "blocked",
     7: "answered elsewhere",
 }
-_PIPE_WIDTH = 200  # columns where there is no terminal to fit
 
 
 @click.command()
@@ -224,7 +234,7 @@ def _seconds(talk_s: int) -> str:
 
 def print_calls(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     """Calls as a table: everything, or what matters most where a terminal is narrow."""
-    width = console.width if console.is_terminal else _PIPE_WIDTH
+    width = width_of(console)
     if width < NARROW:
         print_stacked(console, [(one["id"], _call_lines(one)) for one in found])
         return
@@ -313,9 +323,8 @@ def _table(*names: str) -> Table:
 
 
 def _width(app: App) -> int:
-    """How many columns there are."""
-    if not app.console.is_terminal:
-        app.console.width = _PIPE_WIDTH
+    """How many columns there are, for rich, too."""
+    app.console.width = width_of(app.console)
     return app.console.width
 
 

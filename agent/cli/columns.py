@@ -10,8 +10,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from agent.cli.rows import AT_ONCE
+
 _GAP = "  "
-_AT_ONCE = 200  # rows that are printed together
 _LEAST = 4  # cells of a column that is folded because nothing else helps
 
 
@@ -36,9 +37,10 @@ def print_rows(
     """Print rows of as many cells as there are columns, with their heads, in so many columns of
     text; as the lines are made, so that the first come at once."""
     widths = _widths(columns, rows, width)
-    heads = [(column.name, "bold") for column in columns]
-    for at in range(-1, len(rows), _AT_ONCE):
-        some = [heads, *rows[: _AT_ONCE - 1]] if at < 0 else rows[at : at + _AT_ONCE]
+    heads: Sequence[Cell] = [(column.name, "bold") for column in columns]
+    whole = [heads, *rows]
+    for at in range(0, len(whole), AT_ONCE):
+        some = whole[at : at + AT_ONCE]
         lines = [line for row in some for line in _lines(console, columns, widths, row)]
         if console.color_system is None:
             text = "\n".join("".join(text for text, _ in pieces) for pieces in lines)

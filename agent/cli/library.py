@@ -34,12 +34,11 @@ from agent.cli.rows import (
     warnings,
     when,
     who,
+    width_of,
 )
 from agent.cli.when import moment
 from agent.errors import AudioError, IntegrityError
 from agent.text import shown
-
-_PIPE_WIDTH = 200  # columns where there is no terminal to fit
 
 
 @click.command("list")
@@ -189,7 +188,7 @@ def note(app: App, recording: str, text: tuple[str, ...]) -> None:
 
 def print_table(console: Console, found: Sequence[Recording]) -> None:
     """Recordings as a table: everything, or what matters most where a terminal is narrow."""
-    width = console.width if console.is_terminal else _PIPE_WIDTH
+    width = width_of(console)
     if width < NARROW:
         print_stacked(console, [(one.id, (_short(one), who(one))) for one in found])
         return

@@ -17,7 +17,8 @@ from agent.text import shown
 
 #: Columns of a terminal from which a table has everything, and below which it is none.
 ROOMY, NARROW = 100, 60
-_AT_ONCE = 200  # rows that are printed together
+AT_ONCE = 200  # rows that are printed together, of very many
+_PIPE_WIDTH = 200  # columns where there is no terminal to fit
 
 SIDES = ("uplink", "downlink")
 ARROWS = {"in": "←", "out": "→", None: "·"}
@@ -172,6 +173,11 @@ def as_json(recording: Recording) -> dict[str, Any]:
     }
 
 
+def width_of(console: Console) -> int:
+    """How many columns of text a table has to fit."""
+    return console.width if console.is_terminal else _PIPE_WIDTH
+
+
 def stacked(rows: Iterable[tuple[int, Iterable[str | Text | tuple[str, str]]]]) -> Table:
     """What stands in for a table where its columns do not fit: numbers, and lines beside them."""
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -186,8 +192,8 @@ def print_stacked(
     console: Console, rows: Sequence[tuple[int, Iterable[str | Text | tuple[str, str]]]]
 ) -> None:
     """Print that of very many rows, as they are made."""
-    for at in range(0, len(rows), _AT_ONCE):
-        console.print(stacked(rows[at : at + _AT_ONCE]))
+    for at in range(0, len(rows), AT_ONCE):
+        console.print(stacked(rows[at : at + AT_ONCE]))
 
 
 def _local(ms: int) -> datetime:
