@@ -1,7 +1,7 @@
 """FLAC as it is recorded: whole frames at once, so that what a killed program leaves can be read.
 
-FLAC's format is RFC 9639: ``fLaC``, STREAMINFO, then frames of which each can be decoded alone.
-The encoder and the decoder are FFmpeg's, by PyAV (the ``audio`` extra).
+FLAC's format is RFC 9639: ``fLaC``, STREAMINFO, a comment that says when it was recorded, then
+frames of which each can be decoded alone. The encoder and the decoder are FFmpeg's, by PyAV (the ``audio`` extra).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from agent.errors import AudioError
 
 INFO_AT = 8  # where STREAMINFO begins in the file
 _INFO_SIZE = 34
+_COMMENT = 4  # the kind of block that VORBIS_COMMENT is
+_LAST = 0x80  # of a block's first byte: frames follow it
 _MOST_FRAMES = (1 << 36) - 1  # that STREAMINFO can tell of
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
@@ -35,10 +37,12 @@ def require() -> None:
 class Encoder:
     """Samples (int16, little-endian, interleaved) to the bytes of a FLAC file.
 
-    ``frames`` counts what was taken so far, in samples of each channel.
+    ``date`` is when it was recorded: the file says so wherever it goes, and no two recordings have
+    the same bytes, not even of a microphone that is muted. ``frames`` counts what was taken so
+    far, in samples of each channel.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
+    def __init__(self, rate: int, channels: int, date: str) -> None:
         require()
         if channels not in _LAYOUTS or not 1 <= rate <= 655_350:
             raise AudioError(f"{channels} channels of {rate} Hz can't be recorded")
@@ -53,6 +57,7 @@ class Encoder:
         self._rest = bytearray()
         self._md5 = hashlib.md5(usedforsecurity=False)  # STREAMINFO's; the archive has SHA-256
         self.rate, self.channels, self.frames = rate, channels, 0
+        self._date = date
 
     @property
     def header(self) -> bytes:
@@ -60,7 +65,7 @@ class Encoder:
         many, their MD5) is 0, as the format has it."""
         info = bytearray(bytes(self._codec.extradata)[:_INFO_SIZE])
         info[4:10] = bytes(6)
-        return b"fLaC" + bytes([0x80, 0, 0, _INFO_SIZE]) + bytes(info)
+        return b"fLaC" + bytes([0, 0, 0, _INFO_SIZE]) + bytes(info) + _comment(f"DATE={self._date}")
 
     @property
     def md5(self) -> bytes:
@@ -111,9 +116,9 @@ class Found:
 def look(path: Path) -> Found:
     """Read a FLAC file of :class:`Encoder` from end to end, to its end or to its first frame that
     is not whole; AudioError when not even its beginning can be read."""
-    begin = _begin(path)
+    begin, size = _begin(path)
     md5 = hashlib.md5(usedforsecurity=False)
-    frames, size = 0, len(begin)
+    frames = 0
     for length, count, samples in _frames(path):
         md5.update(samples)
         frames, size = frames + count, size + length
@@ -144,15 +149,30 @@ def _frames(path: Path) -> Iterator[tuple[int, int, bytes]]:
         return
 
 
-def _begin(path: Path) -> bytes:
+def _begin(path: Path) -> tuple[bytes, int]:
+    """Up to STREAMINFO's end, and where the first frame begins."""
     try:
         with path.open("rb") as file:
             begin = file.read(INFO_AT + _INFO_SIZE)
+            if len(begin) < INFO_AT + _INFO_SIZE or not begin.startswith(b"fLaC"):
+                raise AudioError(f"{path.name} is no FLAC file")
+            block = begin[4:INFO_AT]
+            while not block[0] & _LAST:
+                block = file.read(4)
+                size = int.from_bytes(block[1:], "big")
+                if len(block) < 4 or len(file.read(size)) < size:
+                    raise AudioError(f"{path.name} ends before its sound begins")
+            return begin, file.tell()
     except OSError as error:
         raise AudioError(f"can't read {path.name}: {error.strerror}") from error
-    if len(begin) < INFO_AT + _INFO_SIZE or not begin.startswith(b"fLaC"):
-        raise AudioError(f"{path.name} is no FLAC file")
-    return begin
+
+
+def _comment(*said: str) -> bytes:
+    """The last block before the frames: VORBIS_COMMENT, by Offhook (RFC 9639, 8.6)."""
+    words = [b"Offhook", *(one.encode() for one in said)]
+    sized = [len(word).to_bytes(4, "little") + word for word in words]
+    body = sized[0] + len(said).to_bytes(4, "little") + b"".join(sized[1:])
+    return bytes([_LAST | _COMMENT]) + len(body).to_bytes(3, "big") + body
 
 
 def _info(begin: bytes, frames: int, md5: bytes) -> bytes:

@@ -8,6 +8,7 @@ import wave
 from array import array
 from pathlib import Path
 
+import av
 import pytest
 
 from agent.audio import decode, flac
@@ -15,12 +16,16 @@ from agent.audio.measure import measure
 from agent.errors import AudioError
 from tests.live.sounds import noise, tone
 
+DATE = "2026-03-05T10:22:07.125+00:00"
 SHAPES = [(48000, 2), (44100, 1), (16000, 1), (8000, 2)]
+
+
+BEGIN = len(flac.Encoder(48000, 1, DATE).header)  # of whatever shape
 
 
 def encoded(samples: bytes, rate: int, channels: int, chance: random.Random) -> tuple[bytes, bytes]:
     """The bytes of a recording that came in pieces of any size, and what its MD5 has to be."""
-    encoder = flac.Encoder(rate, channels)
+    encoder = flac.Encoder(rate, channels, DATE)
     out, at = bytearray(encoder.header), 0
     while at < len(samples):
         size = chance.randrange(1, 6000) * 2 * channels
@@ -55,7 +60,7 @@ def test_cut_anywhere_it_gives_all_whole_frames(tmp_path: Path, rate: int, chann
     body, _ = encoded(samples, rate, channels, chance)
     path = tmp_path / "x.flac"
     for _ in range(25):
-        cut = chance.randrange(flac.INFO_AT + 34, len(body))
+        cut = chance.randrange(BEGIN, len(body))
         # What a power cut may leave behind the last block that reached the disk.
         junk = chance.choice([b"", bytes(5000), chance.randbytes(900), body[42:60]])
         path.write_bytes(body[:cut] + junk)
@@ -88,8 +93,41 @@ def test_what_is_no_flac_is_an_error(tmp_path: Path, data: bytes) -> None:
 
 def test_a_header_alone_is_a_recording_of_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.flac"
-    path.write_bytes(flac.Encoder(16000, 1).header)
+    path.write_bytes(flac.Encoder(16000, 1, DATE).header)
     assert flac.look(path).frames == 0
+
+
+def test_cut_in_its_comment_it_has_no_beginning(tmp_path: Path) -> None:
+    header = flac.Encoder(16000, 1, DATE).header
+    path = tmp_path / "x.flac"
+    for size in range(len(header)):
+        path.write_bytes(header[:size])
+        with pytest.raises(AudioError):
+            flac.look(path)
+
+
+def test_it_says_when_it_was_recorded_so_that_no_silence_is_another_call_s(tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    bodies = set()
+    for date in (DATE, DATE.replace("125", "126")):
+        encoder = flac.Encoder(16000, 1, date)
+        body = encoder.header + encoder.add(bytes(32000)) + encoder.end()
+        path.write_bytes(body)
+        with av.open(str(path)) as container:
+            assert container.metadata["DATE"] == date
+        bodies.add(body)
+    assert len(bodies) == 2
+
+
+def test_one_of_a_version_that_wrote_no_comment_is_read(tmp_path: Path) -> None:
+    samples = tone(16000)
+    body, md5 = encoded(samples, 16000, 1, random.Random(5))
+    frames = body[BEGIN:]
+    path = tmp_path / "x.flac"
+    path.write_bytes(body[:4] + b"\x80" + body[5 : flac.INFO_AT + 34] + frames)
+    found = flac.look(path)
+    assert (found.frames, found.size, found.md5) == (16000, path.stat().st_size, md5)
+    assert found.header[4] == 0x80
 
 
 def test_without_pyav_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +139,7 @@ def test_without_pyav_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_flac_can_not_hold_is_refused() -> None:
     with pytest.raises(AudioError, match="can't be recorded"):
-        flac.Encoder(48000, 3)
+        flac.Encoder(48000, 3, DATE)
 
 
 def test_it_is_what_wave_would_have_written(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class Tape:
 
     def __init__(self, archive: Archive, known: Known, ear: Ear, opened: float) -> None:
         self._archive, self.known, self._opened = archive, known, opened
-        self._encoder = flac.Encoder(ear.rate, ear.channels)
+        self._encoder = flac.Encoder(ear.rate, ear.channels, _date(known))
         self._gaps = Gaps(ear.rate, ear.channels)
         self.levels = Levels(ear.rate, ear.channels)
         self._width = 2 * ear.channels
@@ -141,6 +142,12 @@ class Tape:
         self._part.keep = False
         self._part.discard()
         live.forget(self._archive, self._part.path)
+
+
+def _date(known: Known) -> str:
+    """When it began, as a FLAC file's comment says it: ISO 8601, to the millisecond."""
+    began = datetime.fromtimestamp(known.facts["started_ms"].value / 1000, UTC)
+    return began.isoformat(timespec="milliseconds")
 
 
 def file_live(
