@@ -6,6 +6,9 @@ RUN    := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 HELPER := device_scripts/pcm/SHA256SUMS
 
+# What Python has compiled is kept: the tests start `offhook` thousands of times.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test phone bench stops faults soak load idle profiles lint format helper venv wheel clean deps-demo deps-test
 

@@ -13,8 +13,6 @@ from typing import Literal
 
 from agent.adb import shell
 from agent.adb.address import address_text, is_address, parse_address
-from agent.adb.direct.connection import connect_tcp
-from agent.adb.direct.keys import load_signers
 from agent.adb.link import Link
 from agent.adb.server import link as server_link
 from agent.adb.server.server import UDEV, Server, ServerDevice, refused
@@ -170,18 +168,22 @@ class _Trip:
                 f"{shown(self.name)} is no address, so it can't be reached by TCP",
                 hint="Write HOST:PORT, such as 192.0.2.7:5555.",
             )
+        from agent.adb.direct import connection, keys  # a seventh of a second, and seldom needed
+
         host, port = self.address
-        return connect_tcp(
-            host, port, load_signers(), timeout=self.timeout, on_prompt=self.on_prompt
+        signers = keys.load_signers()
+        return connection.connect_tcp(
+            host, port, signers, timeout=self.timeout, on_prompt=self.on_prompt
         )
 
     def by_usb(self) -> Link:
         """Directly on USB, or not at all; LinkError says so if a server holds it."""
-        from agent.adb.direct import usb  # the extra may not be installed
+        from agent.adb.direct import keys, usb  # the extra may not be installed
 
+        signers = keys.load_signers()
         try:
             return usb.connect_usb(
-                self.serial, load_signers(), timeout=self.timeout, on_prompt=self.on_prompt
+                self.serial, signers, timeout=self.timeout, on_prompt=self.on_prompt
             )
         except usb.UsbBusy as error:
             holder = self._holder()

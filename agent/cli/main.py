@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import importlib
 import io
 import os
 import sys
@@ -12,23 +14,6 @@ import click
 
 from agent import __version__
 from agent.adb.reach import WAYS, Way
-from agent.cli import (
-    calls,
-    checking,
-    cleaning,
-    connecting,
-    consenting,
-    doctoring,
-    importing,
-    library,
-    naming,
-    phone,
-    selftesting,
-    serving,
-    sourcing,
-    syncing,
-    watching,
-)
 from agent.cli.common import App, fail, json_too
 from agent.config import home_dir
 from agent.errors import OffhookError, UsageError
@@ -43,8 +28,63 @@ First steps:
   offhook list                         what there is
 """
 
+#: The module of ``agent.cli`` that has a command. Only that one is imported: all of them take longer
+#: than most commands do.
+MODULES = {
+    "calls": "calls",
+    "clean": "cleaning",
+    "connect": "connecting",
+    "devices": "connecting",
+    "disable": "phone",
+    "doctor": "doctoring",
+    "enable": "phone",
+    "import": "importing",
+    "law": "consenting",
+    "link": "calls",
+    "list": "library",
+    "name": "naming",
+    "note": "library",
+    "pair": "connecting",
+    "play": "library",
+    "routes": "phone",
+    "search": "library",
+    "selftest": "selftesting",
+    "service": "serving",
+    "show": "library",
+    "sources": "sourcing",
+    "status": "phone",
+    "sync": "syncing",
+    "verify": "checking",
+    "watch": "watching",
+}
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """The commands of :data:`MODULES`, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """All names, in order."""
+        return sorted(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, from its module; None where there is none."""
+        if cmd_name in MODULES and cmd_name not in self.commands:
+            module = importlib.import_module(f"agent.cli.{MODULES[cmd_name]}")
+            for command in module.COMMANDS:
+                self.add_command(json_too(command))
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click, whose error names no command that is nearly the same."""
+        near = difflib.get_close_matches(args[0], MODULES, n=1)
+        if near and args[0] not in MODULES and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="offhook %(version)s")
 @click.option(
     "--home",
@@ -79,26 +119,6 @@ def _via() -> Way | None:
     if asked is not None:
         raise UsageError(f"OFFHOOK_VIA is {asked!r}, not one of {', '.join(WAYS)}")
     return None
-
-
-for _command in (
-    *connecting.COMMANDS,
-    *doctoring.COMMANDS,
-    *phone.COMMANDS,
-    *consenting.COMMANDS,
-    *selftesting.COMMANDS,
-    *sourcing.COMMANDS,
-    *syncing.COMMANDS,
-    *watching.COMMANDS,
-    *cleaning.COMMANDS,
-    *importing.COMMANDS,
-    *serving.COMMANDS,
-    *library.COMMANDS,
-    *checking.COMMANDS,
-    *naming.COMMANDS,
-    *calls.COMMANDS,
-):
-    cli.add_command(json_too(_command))
 
 
 def run(arguments: list[str] | None = None) -> int:

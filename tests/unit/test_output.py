@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from agent.cli.main import cli
+from agent.cli import main
 from tests.offhook import PROGRAM
 
 
@@ -84,6 +87,35 @@ def test_json_may_stand_behind_the_command(tmp_path: Path) -> None:
     assert json.loads(said[0])["rules"]
 
 
-def test_every_command_takes_json() -> None:
-    for name, command in cli.commands.items():
+def test_every_command_is_in_the_table_and_takes_json() -> None:
+    there = {}
+    for path in Path(main.__file__).parent.glob("*.py"):
+        module = importlib.import_module(f"agent.cli.{path.stem}")
+        there |= {command.name: path.stem for command in getattr(module, "COMMANDS", ())}
+    assert there == main.MODULES
+    context = click.Context(main.cli, info_name="offhook")
+    for name in main.cli.list_commands(context):
+        command = main.cli.get_command(context, name)
+        assert command is not None
+        assert command.name == name
         assert any("--json" in parameter.opts for parameter in command.params), name
+
+
+def test_a_command_imports_no_other() -> None:
+    code = "import sys, agent.cli.main as m; m.run(['law', 'DE']); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    modules = set(ran.stdout.splitlines()[-1].split())
+    assert "agent.cli.consenting" in modules
+    assert not modules & {f"agent.cli.{name}" for name in main.MODULES.values()} - {
+        "agent.cli.consenting"
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("lst", "No such command 'lst'. Did you mean 'list'?"), ("xyz", "No such command 'xyz'.\n")],
+)
+def test_a_command_that_is_not_there(word: str, told: str) -> None:
+    ran = subprocess.run([PROGRAM, word], check=False, capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert told in ran.stderr
