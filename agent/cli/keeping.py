@@ -32,6 +32,7 @@ from agent.text import shown
 _TURN_S = 0.5
 _NEW_EVERY_S = 10.0  # how soon a phone that was made known is watched
 _QUIET_S = 0.3  # editors write a file in several steps
+_UNREAD = b"\0"  # is no TOML
 _LIVE_PATIENCE_S = 20.0  # for one that has a recording of this computer's to end
 
 
@@ -68,8 +69,8 @@ class Keeper:
         self._inbox: tuple[threading.Event, threading.Thread] | None = None
         self._guard = Guard(archive, app.home / NAME, self._found, self._settings_seen)
         self._unheard = ""
-        self._settings_due: float | None = None
-        self._settings_were = self._settings_now()
+        self._settings_due: float | None = 0.0  # they were read before anybody listened
+        self._settings_were: bytes | None = _UNREAD
         self._new_due = 0.0
         self._pinged = 0.0
         self._broken: BaseException | None = None

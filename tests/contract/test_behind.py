@@ -117,6 +117,29 @@ class _Told:
         """See agent.cli.keeping.Told."""
 
 
+@pytest.mark.parametrize("after", ['[inbox]\nfolder = "in"\n', None])
+def test_settings_that_change_while_a_watch_begins_are_read_again(
+    offhook: Offhook, after: str | None
+) -> None:
+    file = offhook.home / "offhook.toml"
+    file.write_text('[inbox]\nfolder = "before"\n')
+    events: list[WatchEvent | SyncEvent] = []
+    signals = _Signals()
+    app = App(offhook.home)
+    assert app.config.desk.inbox is not None
+    file.unlink() if after is None else file.write_text(after)
+    with Archive(offhook.home, write=True) as archive:
+        keeper = Keeper(app, archive, None, _Told(events), signals)
+        thread = threading.Thread(target=keeper.run, args=([],))
+        thread.start()
+        with contextlib.ExitStack() as stack:
+            stack.callback(thread.join)
+            stack.callback(signals.over.set)
+            wait_until(lambda: any(event.kind == "settings" for event in list(events)))
+    inbox = app.config.desk.inbox
+    assert (inbox and inbox.folder.name) == (after and "in")
+
+
 def test_a_mistake_with_one_phone_ends_no_other_watch(
     lab: LabPhone, offhook: Offhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
