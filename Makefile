@@ -19,7 +19,7 @@ demo: deps-demo venv helper ## Start a lab phone, record three calls, find them:
 	@$(RUN) -m tests.demo
 
 test: deps-test venv helper lint ## Install what is needed, check everything
-	@$(RUN) -m pytest -n 3 --no-loadscope-reorder
+	@$(RUN) -m pytest -n 4 --no-loadscope-reorder
 
 phone: deps-demo venv helper ## Have a lab phone running, to play with
 	@$(RUN) -m tests.lab start $(ARGS)

@@ -39,8 +39,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: QEMU.index(queue) if (queue := queue_of(item.nodeid)) else 9)
 
 
-#: Two queues of files whose phones run in QEMU: never more than two of those at a time.
-QEMU = ("calls in QEMU", "the rest in QEMU")
+#: Two queues of files whose phones run in QEMU, about as long as each other: never are more than two
+#: of those at work at a time.
+QEMU = ("QEMU", "the rest in QEMU")
+_FIRST = {
+    "e2e/test_calls.py",
+    "e2e/test_recorder.py",
+    "usb/test_usb.py",
+    "vm_tests/test_machine.py",
+}
 
 
 @cache
@@ -49,7 +56,7 @@ def queue_of(nodeid: str) -> str | None:
     name = nodeid.split("::")[0]
     if "pytest.mark.vm" not in (Path(__file__).parents[1] / name).read_text(encoding="utf-8"):
         return None
-    return QEMU[not name.endswith("/test_calls.py")]
+    return QEMU[name.removeprefix("tests/") not in _FIRST]
 
 
 @pytest.hookimpl(optionalhook=True)

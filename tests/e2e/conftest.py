@@ -67,8 +67,11 @@ class Enabled:
         assert self.phone.diff(self.before, self.phone.snapshot()) == []
 
 
+Enable = Callable[[LabPhone], Enabled]
+
+
 @pytest.fixture
-def enable(tmp_path: Path) -> Iterator[Callable[[LabPhone], Enabled]]:
+def enable(tmp_path: Path) -> Iterator[Enable]:
     """Turns capture on; whatever a test did, it is off again afterwards."""
     done: list[Enabled] = []
 

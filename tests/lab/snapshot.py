@@ -51,7 +51,8 @@ for folder in /lab/state/notifications/*/; do
 	done
 done
 """
-# The shell that asks, its parent (within) and what it starts are the snapshot's own.
+# The shell that asks, its parent (within) and what it starts are the snapshot's own. A program for
+# each process would cost an emulated phone two seconds.
 _PROCESSES = r"""
 for folder in /proc/+([0-9]); do
 	pid=${folder#/proc/}
@@ -60,8 +61,10 @@ for folder in /proc/+([0-9]); do
 	stat=${stat##*\) }
 	set -- $stat
 	[ "$2" != $$ ] || continue
-	cat $folder/cmdline 2>/dev/null | tr '\0\n' '  '
-	echo
+	line=
+	while IFS= read -r -d '' word; do line="$line$word "; done < $folder/cmdline
+	line=$line$word
+	print -r -- "${line//[$'\n']/ }"
 done 2>/dev/null
 """
 
