@@ -39,6 +39,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: QEMU.index(queue) if (queue := queue_of(item.nodeid)) else 9)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say why a test was run once more: it may be a fault that shows itself seldom."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_sep("-", f"{report.nodeid}, the first time")
+        terminalreporter.write_line(report.longreprtext[-6000:])
+
+
 #: Two queues of files whose phones run in QEMU, about as long as each other: never are more than two
 #: of those at work at a time.
 QEMU = ("QEMU", "the rest in QEMU")
