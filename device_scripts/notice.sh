@@ -6,6 +6,7 @@
 # manager, for then nobody would show it after a reboot.
 #
 #   notice.sh start      keep it shown, detached from whoever asked
+#   notice.sh restart    by this script and these settings, with the recorder as it was until then
 #   notice.sh stop       no more, and the recorder as it was
 #   notice.sh end        the same, for when nobody is left to show it: the recorder stays disabled
 #   notice.sh status     key=value lines
@@ -127,6 +128,11 @@ sure='' busy=0
 load_keep
 case ${1:-} in
   start) start ;;
+  restart)
+    stop
+    resume # now: the loop would find out in a minute
+    start
+    ;;
   run) run ;;
   stop)
     stop
@@ -143,7 +149,7 @@ case ${1:-} in
     ;;
   status) status ;;
   *)
-    echo "usage: ${0##*/} start|stop|end|status" >&2
+    echo "usage: ${0##*/} start|restart|stop|end|status" >&2
     exit 2
     ;;
 esac

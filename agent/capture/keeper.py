@@ -29,7 +29,8 @@ _SCRIPT = f"{HOME}/notice.sh"
 def install_keeper(
     phone: Phone, setup: Setup, *, recorder: str = "", enabled: int = 0, every_s: int = 60
 ) -> None:
-    """Put it there and start it; what it is to be undone by is in the journal first.
+    """Put it there and start it, anew where it runs; what it is to be undone by is in the journal
+    first.
 
     ``recorder`` is the app to be disabled while the notification can't be shown, ``enabled`` its
     state from before as ``dumpsys package`` has it: 0 the default, 1 enabled.
@@ -55,7 +56,7 @@ def install_keeper(
         setup.tell(
             f"After a reboot the notification comes back with `offhook watch` only: {error.message}"
         )
-    phone.root.run(f"sh {_SCRIPT} start").check("can't keep the notification shown")
+    phone.root.run(f"sh {_SCRIPT} restart").check("can't keep the notification shown")
 
 
 def remove_keeper(phone: Phone) -> None:

@@ -129,7 +129,7 @@ def test_a_held_call_is_silent_and_goes_on_where_it_would_be(qualcomm: Ear, talk
 
 
 def test_without_speech_each_leg_has_a_tone_of_its_own(qualcomm: Ear) -> None:
-    qualcomm.phone.root("/lab/bin/modem start")
+    qualcomm.phone.root("rm -f /lab/state/speech.wav; /lab/bin/modem start")
     try:
         heard = qualcomm.hear(*BOTH, "read:1500", *NONE).of(3)
     finally:
