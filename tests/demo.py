@@ -115,7 +115,7 @@ def main() -> int:
                     raise SystemExit("demo: a call's recording did not arrive in 60 s")
         say("Capture off, and the phone as it was")
         offhook.show("disable")
-        left = phone.diff(before, phone.snapshot())
+        left = phone.changes(before)
         console.print(left or "Files, settings, processes, notifications, controls: no difference.")
         say("What is in the archive")
         offhook.show("list")

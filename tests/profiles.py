@@ -90,7 +90,7 @@ def _try(row: Row, wanted: Wanted, phone: LabPhone, folder: Path, seconds: float
     offhook = Offhook(folder / "home", phone.address)
     before = phone.snapshot()
     _bundle(row, offhook, folder / "bundle.zip")
-    row.check(not phone.diff(before, phone.snapshot()), "doctor left a trace")
+    row.check(not phone.changes(before), "doctor left a trace")
     ran = offhook.run("--json", *ENABLE)
     if ran.code == 0:
         _enabled(row, wanted, ran.json)
@@ -103,7 +103,7 @@ def _try(row: Row, wanted: Wanted, phone: LabPhone, folder: Path, seconds: float
         row.why = ran.err
         row.check(wanted.route is None and ran.code == 21, f"enable failed: {ran.err[:300]}")
         row.check(wanted.why in ran.err, f"the refusal does not say {wanted.why!r}")
-    trace = phone.diff(before, phone.snapshot())
+    trace = phone.changes(before)
     if row.route == "bcr":
         trace = _but_for_bcrs_own(phone, trace)
     if trace:

@@ -208,7 +208,7 @@ def run(
         tell(idle_cost(offhook, idle_s))
     offhook.good("disable", timeout=600)
     for _ in range(50):
-        left = phone.diff(before, phone.snapshot())
+        left = phone.changes(before)
         if not left:
             break
         _never.wait(0.2)

@@ -107,7 +107,7 @@ def test_what_only_root_may_read_arrives_and_nothing_is_staged(
     offhook.good("sync")
     (row,) = offhook.rows()
     assert row["source"] == "private"
-    assert lab.diff(before, lab.snapshot()) == []
+    assert lab.changes(before) == []
     lab.root("rm -rf /data/data/com.google.android.dialer/files")
 
 
@@ -186,7 +186,7 @@ def test_without_root_there_is_one_clear_message_and_nothing_is_left(
         assert words in diagnosis["root_problem"]
         assert words in diagnosis["routes"][0]["reason"]
         # A su that was not answered is hung up with the link, a moment later.
-        wait_until(lambda: not lab.diff(before, lab.snapshot()))
+        wait_until(lambda: not lab.changes(before))
     finally:
         lab.su("grant")
     offhook.good("sync")
@@ -226,7 +226,7 @@ def test_a_phone_that_was_never_rooted_is_asked_for_what_needs_no_root(
         assert ran.err.count("offhook: ") == 1
         assert offhook.good("--json", "status").json["installed"] is False
         assert offhook.good("--json", "disable").json["compared"] == []
-        assert lab.diff(before, lab.snapshot()) == []
+        assert lab.changes(before) == []
     finally:
         lab.su("grant")
 

@@ -170,7 +170,7 @@ def test_a_call_is_heard_and_nothing_is_left(
     assert gaps(blocks) == []
     assert likeness(blocks, conversation(6)) > 0.99
     assert ROUTE.disarm(phone, journal, lambda _: None) == [onphone.JAR, "notification"]
-    assert lab.diff(before, lab.snapshot()) == []
+    assert lab.changes(before) == []
 
 
 def test_holes_are_holes_and_times_that_lie_are_not(
@@ -291,7 +291,7 @@ def test_a_wrong_version_a_changed_file_and_a_missing_one(
     before = lab.snapshot()
     with pytest.raises(CaptureError, match=r"version \(4\.0\) does not match the client \(4\.1\)"):
         enable(direct)
-    assert lab.diff(before, lab.snapshot()) == []
+    assert lab.changes(before) == []
     monkeypatch.undo()
     monkeypatch.setattr("tests.contract.test_voicecall.jar", jar)
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "9")

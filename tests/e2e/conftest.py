@@ -64,7 +64,7 @@ class Enabled:
     def disable(self) -> None:
         """Capture off; everything on the phone has to be as it was."""
         self.offhook.good("disable")
-        assert self.phone.diff(self.before, self.phone.snapshot()) == []
+        assert self.phone.changes(self.before) == []
 
 
 Enable = Callable[[LabPhone], Enabled]

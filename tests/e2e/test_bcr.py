@@ -66,7 +66,7 @@ def test_enable_takes_bcr_and_says_why_and_disable_leaves_no_trace(
     offhook.good("disable")
     assert bcr.prefs() == prefs
     assert bcr.allowed() == allowed
-    assert bcr.phone.diff(before, bcr.phone.snapshot()) == []
+    assert bcr.phone.changes(before) == []
 
 
 def test_every_recording_comes_once_and_whole_with_what_its_metadata_says(
@@ -195,7 +195,7 @@ def test_a_bcr_that_was_never_opened_is_given_back_without_a_folder(
     offhook.good(*ENABLE)
     assert 'call_recording" value="true' in bcr.prefs()
     offhook.good("disable")
-    assert bcr.phone.diff(before, bcr.phone.snapshot()) == []
+    assert bcr.phone.changes(before) == []
 
 
 def test_what_recorded_before_goes_on_recording_after(bcr: StandIn, offhook: Offhook) -> None:
@@ -253,7 +253,7 @@ def test_from_a_zip_over_a_reboot_and_back(manager: str, tmp_path: Path) -> None
         assert "reboot the phone" in said.err
         assert offhook.good("--json", "status").json["running"] is False
         offhook.good("disable")
-        assert phone.diff(before, phone.snapshot()) == []
+        assert phone.changes(before) == []
         if manager != "magisk":  # from here on, they are the same
             return
         offhook.good(*install)
@@ -270,7 +270,7 @@ def test_from_a_zip_over_a_reboot_and_back(manager: str, tmp_path: Path) -> None
         assert hashes(offhook) == [digest]
         bcr.stop()
         phone.root("/lab/bin/modules boot; rm -rf /data/media/0/Android/data")
-        left = [line for line in phone.diff(before, phone.snapshot()) if "LAB" not in line]
+        left = [line for line in phone.changes(before) if "LAB" not in line]
         assert left == []
 
 

@@ -69,7 +69,7 @@ def traces(phone: LabPhone, before: Snapshot) -> list[str]:
     """What differs but for what a dialer has recorded, and its own naps."""
     return [
         line
-        for line in phone.diff(before, phone.snapshot())
+        for line in phone.changes(before)
         if not any(word in line for word in ("call_rec", "usleep"))
     ]
 

@@ -116,7 +116,7 @@ def test_a_watch_notices_that_capture_was_turned_on(sm8250: LabPhone, tmp_path: 
         watching.wait("filed", timeout=20)
         offhook.good("disable")
     # What watched on the phone ends with the link, a moment later.
-    wait_until(lambda: not sm8250.diff(before, sm8250.snapshot()))
+    wait_until(lambda: not sm8250.changes(before))
 
 
 def test_an_enable_that_fails_beside_recordings_keeps_them(
@@ -151,8 +151,8 @@ def test_audioreach_is_refused_with_what_to_do_instead(
     assert ran.code == 21
     assert "AudioReach" in ran.err
     assert "BCR" in ran.err
-    assert audioreach.diff(before, audioreach.snapshot()) == []
+    assert audioreach.changes(before) == []
     routes = offhook.good("--json", "doctor").json["routes"]
     assert routes[0]["route"] == "alsa"
     assert routes[0]["possible"] is False
-    assert audioreach.diff(before, audioreach.snapshot()) == []
+    assert audioreach.changes(before) == []

@@ -103,7 +103,7 @@ def test_it_comes_back_when_it_is_swiped_away_stopped_or_snoozed(
     offhook.good("disable")
     assert keepers(lab) == 0
     assert key(lab) == ""
-    assert lab.diff(before, lab.snapshot()) == []
+    assert lab.changes(before) == []
 
 
 def test_after_a_reboot_the_root_manager_starts_what_shows_it(
@@ -236,4 +236,4 @@ def test_what_a_kill_left_half_written_goes_too(bcr: StandIn, offhook: Offhook) 
         f"{PREFS}.offhook; mkdir /data/adb/.offhook-0123; touch /data/local/tmp/.offhook-4567"
     )
     offhook.good("disable")
-    assert lab.diff(before, lab.snapshot()) == []
+    assert lab.changes(before) == []

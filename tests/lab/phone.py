@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
@@ -205,6 +206,16 @@ class LabPhone:
     def diff(before: shots.Snapshot, after: shots.Snapshot) -> list[str]:
         """What differs between two snapshots, a line each."""
         return shots.diff(before, after)
+
+    def changes(self, before: shots.Snapshot) -> list[str]:
+        """What differs from a snapshot now. A process that is there has ten seconds to end: the
+        shell of a command that has just ended may not know it yet."""
+        end = time.monotonic() + 10
+        while True:
+            left = shots.diff(before, self.snapshot())
+            new = [line for line in left if line.startswith("processes: +")]
+            if not new or time.monotonic() > end:
+                return left
 
     # -- calls ---------------------------------------------------------------------------------
 
