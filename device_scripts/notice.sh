@@ -6,7 +6,8 @@
 # manager, for then nobody would show it after a reboot.
 #
 #   notice.sh start      keep it shown, detached from whoever asked
-#   notice.sh restart    by this script and these settings, with the recorder as it was until then
+#   notice.sh restart    begin anew, with this script and these settings; a recorder that was disabled
+#                        is enabled first
 #   notice.sh stop       no more, and the recorder as it was
 #   notice.sh end        the same, for when nobody is left to show it: the recorder stays disabled
 #   notice.sh status     key=value lines
@@ -81,7 +82,7 @@ run() {
   unseen=0
   while [ -f "$H/keep" ]; do # else it was taken away under our feet
     wait_s=$EVERY_S
-    if ! show_notice; then
+    if ! show_notice 9>&-; then # what hangs in it has not the lock
       unseen=$((unseen + 1)) wait_s=5
       [ "$unseen" -lt 2 ] || suspend 'the phone does not show the notification'
     elif is_leaving; then
@@ -110,9 +111,23 @@ stop() {
   pid_in "$RUN/notice.pid"
   if is_ours "$PID" notice.sh; then
     kill -TERM "$PID"
-    wait_gone "$PID" notice.sh 50 || kill -KILL "$PID"
+    if ! wait_gone "$PID" notice.sh 50; then
+      kill -KILL -- "-$PID" # with what it waits for, which may be about to disable the recorder
+      wait_gone "$PID" notice.sh 50
+    fi
   fi
   rm -f "$RUN/notice.pid"
+}
+
+begun() { # once the loop has said that it runs
+  left=50
+  while :; do
+    pid_in "$RUN/notice.pid"
+    is_ours "$PID" notice.sh && return 0
+    [ "$left" -gt 0 ] || return 1
+    left=$((left - 1))
+    sleep 0.1
+  done
 }
 
 status() {
@@ -132,6 +147,7 @@ case ${1:-} in
     stop
     resume # now: the loop would find out in a minute
     start
+    begun || exit 1
     ;;
   run) run ;;
   stop)

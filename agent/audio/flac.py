@@ -37,9 +37,9 @@ def require() -> None:
 class Encoder:
     """Samples (int16, little-endian, interleaved) to the bytes of a FLAC file.
 
-    ``date`` is when it was recorded: the file says so wherever it goes, and no two recordings have
-    the same bytes, not even of a microphone that is muted. ``frames`` counts what was taken so
-    far, in samples of each channel.
+    ``date`` is when it was recorded: the file says so wherever it goes, and two calls have not the
+    same bytes, even if a muted microphone heard both. ``frames`` counts what was taken so far, in
+    samples of each channel.
     """
 
     def __init__(self, rate: int, channels: int, date: str) -> None:

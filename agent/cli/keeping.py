@@ -210,18 +210,20 @@ class Keeper:
         self._signals.wake()
 
     def _reload(self, *, asked: bool) -> None:
-        """Read offhook.toml again; one that is broken changes nothing."""
-        self._manager.reloading()
+        """Read offhook.toml again; one that is broken, or says the same, changes nothing."""
         self._settings_were = self._settings_now()
+        said, error = "read again", None
         try:
             config = load_config(self._app.home)
-        except OffhookError as error:
-            said = f"{error.message}; what was set before stays"
-            self._tell(WatchEvent("settings", "settings", said, error=error))
+        except OffhookError as why:
+            said, error = f"{why.message}; what was set before stays", why
         else:
-            if config != self._app.config or asked:
-                self._apply(config)
-                self._tell(WatchEvent("settings", "settings", "read again"))
+            if config == self._app.config and not asked:
+                return
+        self._manager.reloading()
+        if error is None:
+            self._apply(config)
+        self._tell(WatchEvent("settings", "settings", said, error=error))
         self._ready()
 
     def _apply(self, config: Config) -> None:

@@ -77,9 +77,10 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """See click, whose error names no command that is nearly the same."""
+        """See click, whose error can't name a command that was not imported."""
         near = difflib.get_close_matches(args[0], MODULES, n=1)
-        if near and args[0] not in MODULES and not args[0].startswith("-"):
+        known = args[0] in MODULES or args[0].startswith("-")
+        if near and not known and not ctx.resilient_parsing:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
         return super().resolve_command(ctx, args)
 

@@ -186,7 +186,7 @@ def test_without_root_there_is_one_clear_message_and_nothing_is_left(
         assert words in diagnosis["root_problem"]
         assert words in diagnosis["routes"][0]["reason"]
         # A su that was not answered is hung up with the link, a moment later.
-        wait_until(lambda: not lab.changes(before))
+        wait_until(lambda: not lab.diff(before, lab.snapshot()))
     finally:
         lab.su("grant")
     offhook.good("sync")

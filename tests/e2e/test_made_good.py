@@ -116,7 +116,7 @@ def test_a_watch_notices_that_capture_was_turned_on(sm8250: LabPhone, tmp_path: 
         watching.wait("filed", timeout=20)
         offhook.good("disable")
     # What watched on the phone ends with the link, a moment later.
-    wait_until(lambda: not sm8250.changes(before))
+    wait_until(lambda: not sm8250.diff(before, sm8250.snapshot()))
 
 
 def test_an_enable_that_fails_beside_recordings_keeps_them(

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import importlib
 import json
 import mmap
 import os
@@ -179,10 +180,14 @@ def _serve() -> None:
 
 def _load() -> None:
     """Everything that a run imports or starts once."""
-    import agent.cli.main  # noqa: F401
+    import agent.adb.direct.connection
+    import agent.adb.direct.keys  # noqa: F401
     from agent.audio.measure import warm_up
+    from agent.cli.main import MODULES
     from agent.naming.number import number_in
 
+    for name in set(MODULES.values()):
+        importlib.import_module(f"agent.cli.{name}")
     warm_up()
     number_in("+493012345678")
 

@@ -208,13 +208,13 @@ class LabPhone:
         return shots.diff(before, after)
 
     def changes(self, before: shots.Snapshot) -> list[str]:
-        """What differs from a snapshot now. A process that is there has ten seconds to end: the
-        shell of a command that has just ended may not know it yet."""
+        """What differs from a snapshot now. Processes have ten seconds to be the same: the shell
+        of a command that has just ended may not know it yet."""
         end = time.monotonic() + 10
         while True:
             left = shots.diff(before, self.snapshot())
-            new = [line for line in left if line.startswith("processes: +")]
-            if not new or time.monotonic() > end:
+            unrest = any(line.startswith("processes:") for line in left)
+            if not unrest or time.monotonic() > end:
                 return left
 
     # -- calls ---------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ for folder in /proc/+([0-9]); do
 	stat=${stat##*\) }
 	set -- $stat
 	[ "$2" != $$ ] || continue
-	line=
+	line= word=
 	while IFS= read -r -d '' word; do line="$line$word "; done < $folder/cmdline
 	line=$line$word
 	print -r -- "${line//[$'\n']/ }"

@@ -298,6 +298,30 @@ def test_disable_ends_it_at_once_and_nothing_more_is_recorded(lab: LabPhone, des
     assert one.flags == ["cut"]
 
 
+def test_what_disable_ends_is_filed_when_nobody_follows_the_phone_any_more(
+    lab: LabPhone, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who follows a call shows the notification, and `disable` takes it away once all is filed."""
+    leave, filed_before = follower.Follower.__exit__, list[bool]()
+
+    def leaving(one: follower.Follower, *words: Any) -> None:
+        filed_before.append(desk.live.filed.wait(1.0))
+        leave(one, *words)
+
+    monkeypatch.setattr(follower.Follower, "__exit__", leaving)
+    with desk.recording():
+        call = lab.start_call(ring=0.3, active=20)
+        try:
+            desk.until("level")
+            assert desk.journal is not None
+            desk.journal.off = True
+            desk.until("filed")
+        finally:
+            call.hang_up()
+            call.wait()
+    assert filed_before == [False]
+
+
 def test_disable_ends_it_whoever_sees_that_first(lab: LabPhone, desk: Desk) -> None:
     with desk.recording():
         call = lab.start_call(ring=0.3, active=20)

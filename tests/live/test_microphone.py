@@ -155,14 +155,16 @@ def test_disable_in_a_call_keeps_it_and_gives_the_phone_back(
     with offhook.watching() as watching:
         watching.wait("state", text="idle")
         call = lab.start_call(ring=0.3, active=30)
-        hears(watching)
-        wait_until(lambda: _size(f"{offhook.home}/archive") > 30_000)
-        offhook.good("disable")
-        (row,) = offhook.rows()  # it is filed before `disable` ends
-        assert "|offhook|" not in lab.root("cmd notification list")
-        watching.wait("off")
-        call.hang_up()
-        call.wait()
+        try:
+            hears(watching)
+            wait_until(lambda: _size(f"{offhook.home}/archive") > 30_000)
+            offhook.good("disable")
+            (row,) = offhook.rows()  # it is filed before `disable` ends
+            assert "|offhook|" not in lab.root("cmd notification list")
+            watching.wait("off")
+        finally:
+            call.hang_up()
+            call.wait()
     assert row["flags"] == ["cut"]
     assert lab.changes(before) == []
 

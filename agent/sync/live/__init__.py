@@ -88,6 +88,7 @@ class Live:
             thread.join()
             if lost is None:  # whoever watches may have seen first that it is off
                 self._check_journal(phone.serial, route)
+                self._end_if_off()
             self._out_of_sight(lost)
 
     def check(self) -> None:
@@ -134,6 +135,7 @@ class Live:
                 if not phone.link.alive:
                     return  # whoever watches knows it too, and opens the next connection
                 self._out_of_sight(error)
+            self._end_if_off()
             done.wait(backoff.pause())
 
     def _out_of_sight(self, lost: OffhookError | None) -> None:
@@ -145,12 +147,16 @@ class Live:
                 self._tell(WatchEvent("on", self._name, lost.message))
 
     def _check_journal(self, serial: str, route: LiveRoute) -> None:
-        """`disable`, of another process perhaps, ends the recording at once."""
+        """`disable`, of another process perhaps, ends the recording."""
         journal = self._journal(serial)
         if journal is None or journal.off or journal.route != route.name:
-            if (session := self._session()) is not None:
-                session.end(cut=True)
             self.off.set()
+
+    def _end_if_off(self) -> None:
+        """To be called when no follower is left: it shows the notification in a call, and `disable`
+        takes that away as soon as the call's recording is filed."""
+        if self.off.is_set() and (session := self._session()) is not None:
+            session.end(cut=True)
 
     def _take(self, told: Told, phone: Phone, route: LiveRoute) -> None:
         session = self._session()
