@@ -39,6 +39,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: QEMU.index(queue) if (queue := queue_of(item.nodeid)) else 9)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """QEMU plays and records in real time: on a worker beside it, what needs no QEMU gives way.
+    Where we are root, QEMU takes the priority itself (tests/lab/vm.py)."""
+    if "PYTEST_XDIST_WORKER" in os.environ and os.geteuid() != 0 and queue_of(item.nodeid) is None:
+        os.nice(max(0, 10 - os.nice(0)))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say why a test was run once more: it may be a fault that shows itself seldom."""
     for report in terminalreporter.stats.get("rerun", []):
