@@ -6,7 +6,7 @@ RUN    := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 HELPER := device_scripts/pcm/SHA256SUMS
 
-# What Python has compiled is kept: the tests start `offhook` thousands of times.
+# What Python has compiled is kept: the tests start `offhook` hundreds of times.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

@@ -168,7 +168,7 @@ class _Trip:
                 f"{shown(self.name)} is no address, so it can't be reached by TCP",
                 hint="Write HOST:PORT, such as 192.0.2.7:5555.",
             )
-        from agent.adb.direct import connection, keys  # a seventh of a second, and seldom needed
+        from agent.adb.direct import connection, keys  # a tenth of a second, which a server spares
 
         host, port = self.address
         signers = keys.load_signers()

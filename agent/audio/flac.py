@@ -1,7 +1,8 @@
 """FLAC as it is recorded: whole frames at once, so that what a killed program leaves can be read.
 
 FLAC's format is RFC 9639: ``fLaC``, STREAMINFO, a comment that says when it was recorded, then
-frames of which each can be decoded alone. The encoder and the decoder are FFmpeg's, by PyAV (the ``audio`` extra).
+frames of which each can be decoded alone. The encoder and the decoder are FFmpeg's, by PyAV (the
+``audio`` extra).
 """
 
 from __future__ import annotations

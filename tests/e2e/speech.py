@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +28,6 @@ def recording_now(phone: LabPhone, seconds: float = 0.5) -> None:
     """Until the recorder has so much of the call on the disk."""
     size = f"stat -c %s {H}/run/call.wav 2>/dev/null || echo 0"
     wait_until(lambda: int(phone.root(size)) >= seconds * 48_000 * 4)
-
-
-@contextmanager
-def without_notifications(phone: LabPhone) -> Iterator[None]:
-    """A phone on which every ``cmd`` fails."""
-    phone.root("mount --bind /system/bin/false /system/bin/cmd")
-    try:
-        yield
-    finally:
-        phone.root("umount -l /system/bin/cmd")  # lazily: somebody may just be calling it
 
 
 def check(offhook: Offhook, row: dict[str, Any], call: PlayedCall, speech: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Enable
-from tests.e2e.speech import LATE_S, H, check, recording_now, speak, without_notifications
+from tests.e2e.speech import LATE_S, H, check, recording_now, speak
 from tests.lab.phone import LabPhone
 from tests.offhook import Offhook, wait_until
 from tests.sound import compare
@@ -119,7 +119,7 @@ def test_a_call_is_not_recorded_on_when_the_notification_can_not_be_shown(
     on = enable(sm8250)
     call = sm8250.start_call(active=90.0)
     recording_now(sm8250)
-    with without_notifications(sm8250):
+    with sm8250.without_notifications():
         wait_until(lambda: "state=refused" in sm8250.root(f"cat {H}/run/state"), timeout=60)
         assert ".wav" in sm8250.root(f"ls {H}/spool")
         assert sm8250.snapshot()["mixer"] == on.before["mixer"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Enable
-from tests.e2e.speech import H, check, recording_now, speak, without_notifications
+from tests.e2e.speech import H, check, recording_now, speak
 from tests.lab.phone import LabPhone
 from tests.offhook import Offhook, wait_until
 from tests.sound import compare
@@ -125,7 +125,7 @@ def test_an_enable_that_fails_beside_recordings_keeps_them(
     on = enable(sm8250)
     sm8250.call(active=2.0)
     wait_until(lambda: ".wav" in sm8250.root(f"ls {H}/spool"))
-    with without_notifications(sm8250):
+    with sm8250.without_notifications():
         other = Offhook(tmp_path / "other", sm8250.address)
         assert other.run("enable", "--basis", "own-line", "--here", "DE").code == 20
     assert ".wav" in sm8250.root(f"ls {H}/spool")

@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
@@ -216,6 +218,15 @@ class LabPhone:
             unrest = any(line.startswith("processes:") for line in left)
             if not unrest or time.monotonic() > end:
                 return left
+
+    @contextmanager
+    def without_notifications(self) -> Iterator[None]:
+        """Meanwhile every ``cmd`` on the phone fails."""
+        self.root("mount --bind /system/bin/false /system/bin/cmd")
+        try:
+            yield
+        finally:
+            self.root("umount -l /system/bin/cmd")  # lazily: somebody may just be calling it
 
     # -- calls ---------------------------------------------------------------------------------
 

@@ -101,13 +101,3 @@ def desk(lab: LabPhone, tmp_path: Path) -> Iterator[Desk]:
         yield one
         one.live.close()
     lab.root("am force-stop com.android.shell")
-
-
-@contextmanager
-def without_notifications(lab: LabPhone) -> Iterator[None]:
-    """A phone on which every ``cmd`` fails."""
-    lab.root("mount --bind /system/bin/false /system/bin/cmd")
-    try:
-        yield
-    finally:
-        lab.root("umount -l /system/bin/cmd")  # lazily: somebody may just be calling it

@@ -18,7 +18,7 @@ from agent.errors import ArchiveError, AudioError, CaptureError, DiskFullError, 
 from agent.sync import live as engine
 from agent.sync.live import follower, recover, session, tape
 from tests.lab.phone import LabPhone
-from tests.live.conftest import Desk, without_notifications
+from tests.live.conftest import Desk
 from tests.live.sounds import FakeRoute, Tone
 from tests.offhook import wait_until
 
@@ -114,7 +114,7 @@ def test_a_gap_is_silence_of_the_same_length(lab: LabPhone, desk: Desk) -> None:
 
 def test_no_notification_no_recording(lab: LabPhone, desk: Desk) -> None:
     route = FakeRoute()
-    with without_notifications(lab), desk.recording(route):
+    with lab.without_notifications(), desk.recording(route):
         lab.call(ring=0.5, active=1.0)
         desk.until("state", "refused")
         assert "does not show the notification" in desk.error("refused")
@@ -132,7 +132,7 @@ def test_a_notification_that_can_not_be_shown_any_more_ends_the_recording(
     with desk.recording():
         call = lab.start_call(ring=0.3, active=40)
         desk.until("state", "recording")
-        with without_notifications(lab):
+        with lab.without_notifications():
             desk.until("filed")
             assert "the rest of this call" in desk.error("refused")
         call.hang_up()
